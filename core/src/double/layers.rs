@@ -5,7 +5,7 @@ use super::functions;
 use crate::ops::batch_norm::{BatchNorm, EPSILON};
 use crate::ops::conv_valid::ConvValid;
 use crate::ops::max_pool::MaxPool;
-use crate::ops::{Activation, Conv, ConvDown, Shape};
+use crate::ops::{Activation, Conv, Conv1x1, ConvDown, Shape};
 
 /// A convolution over square kernels, padded or not.
 #[derive(Clone, Copy)]
@@ -20,6 +20,12 @@ pub struct Geometry {
 impl From<&Conv> for Geometry {
     fn from(conv: &Conv) -> Self {
         Self { input: conv.input, output: conv.output(), kernel: 3, stride: 1, padding: 1 }
+    }
+}
+
+impl From<&Conv1x1> for Geometry {
+    fn from(conv: &Conv1x1) -> Self {
+        Self { input: conv.input, output: conv.output(), kernel: 1, stride: 1, padding: 0 }
     }
 }
 

@@ -62,6 +62,7 @@ impl Forward for Engine<'_> {
         let samples = self.samples;
         let value = match &node.operation {
             Operation::Conv(conv) => Geometry::from(conv).forward(samples, x, self.parameter(node, 0)),
+            Operation::Conv1x1(conv) => Geometry::from(conv).forward(samples, x, self.parameter(node, 0)),
             Operation::ConvDown(conv) => {
                 let pair = Geometry::pair(conv).into_iter().enumerate();
                 return pair.map(|(i, geometry)| geometry.forward(samples, x, self.parameter(node, i))).collect();
@@ -124,13 +125,16 @@ impl Backward for Engine<'_> {
         };
         match &node.operation {
             Operation::Conv(conv) => return convolutions(&[conv.into()]),
+            Operation::Conv1x1(conv) => return convolutions(&[conv.into()]),
             Operation::ConvDown(conv) => return convolutions(&Geometry::pair(conv)),
             Operation::ConvValid(conv) => return convolutions(&[conv.into()]),
             _ => {}
         }
         let [mut g]: [Vec<f64>; 1] = gradients.try_into().expect("only pairs of convolutions have two outputs");
         let dx = match &node.operation {
-            Operation::Conv(_) | Operation::ConvDown(_) | Operation::ConvValid(_) => unreachable!("done above"),
+            Operation::Conv(_) | Operation::Conv1x1(_) | Operation::ConvDown(_) | Operation::ConvValid(_) => {
+                unreachable!("done above")
+            }
             Operation::BatchNorm { norm, .. } => {
                 let Some(Kept::Moments(moments)) = self.kept.get(node.output()) else {
                     unreachable!("a batch norm keeps its moments")

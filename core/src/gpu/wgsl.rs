@@ -143,6 +143,8 @@ shaders! {
     BnFinalize "bn_finalize",
     BnRunning "bn_running",
     BnStatistics "bn_statistics",
+    Conv1x1Dweight "conv1x1_dweight",
+    Conv1x1Forward "conv1x1_forward",
     Conv3x3Dweight "conv3x3_dweight",
     Conv3x3DweightStaged "conv3x3_dweight_staged",
     Conv3x3Forward "conv3x3_forward",

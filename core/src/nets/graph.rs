@@ -1,7 +1,7 @@
 //! A network as a list of operations on named tensors. Training lowers it to recordings (`train/lowering.rs`).
 
 use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense, flatten::Flatten};
-use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
+use crate::ops::{Conv, Conv1x1, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
 
 /// A tensor of the graph: an index into [`Network::shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +64,8 @@ pub struct Running {
 pub enum Operation {
     /// 3x3 convolution with stride 1. Input x, output y, parameter weight.
     Conv(Conv),
+    /// 1x1 convolution with stride 1. Input x, output y, parameter weight.
+    Conv1x1(Conv1x1),
     /// 3x3 convolution with stride 2, together with the 1x1 projection shortcut of the same input. Input x; outputs y of the 3x3 and
     /// s of the 1x1 convolution; parameters are their weights.
     ConvDown(ConvDown),
@@ -158,6 +160,7 @@ impl Node {
     pub fn multiply_adds(&self) -> u64 {
         match self.operation {
             Operation::Conv(conv) => conv.output().elements() * u64::from(conv.input.channels * 9),
+            Operation::Conv1x1(conv) => conv.output().elements() * u64::from(conv.input.channels),
             Operation::ConvDown(conv) => conv.output().elements() * u64::from(conv.input.channels * (9 + 1)),
             Operation::ConvValid(conv) => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
             Operation::Dense(dense) => u64::from(dense.inputs) * u64::from(dense.units),
@@ -338,6 +341,15 @@ impl GraphBuilder {
         let weight = self.kernel(name, [out_channels, input.channels, 3]);
         let conv = Conv { input, out_channels, shared_input: x == self.input() };
         let [y] = self.node(name, Operation::Conv(conv), &[x], &[weight], conv.output());
+        y
+    }
+
+    /// Adds a 1x1 convolution with stride 1, without bias.
+    pub fn conv1x1(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
+        let input = self.planes(name, x);
+        let weight = self.kernel(name, [out_channels, input.channels, 1]);
+        let conv = Conv1x1 { input, out_channels };
+        let [y] = self.node(name, Operation::Conv1x1(conv), &[x], &[weight], conv.output());
         y
     }
 

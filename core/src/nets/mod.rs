@@ -28,6 +28,13 @@ pub enum NetKind {
         /// 6n + 2 from 8 to 1202, such as 8, 20, 56 or 110.
         depth: u32,
     },
+    /// WideResNet of 6n + 4 layers.
+    WideResNet {
+        /// 6n + 4 from 10 to 1204, such as 16, 28 or 40.
+        depth: u32,
+        /// K, the factor on the channels, from 1 to 20.
+        factor: u32,
+    },
     /// CIFAR-style VGG with batch norm.
     Vgg {
         /// 11, 13 or 16.
@@ -48,7 +55,7 @@ pub enum NetError {
     /// The name of an unknown network.
     #[error(
         "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, preresnet8, \
-         preresnet14, ..., vgg11, vgg13, vgg16, mlp1, ..., mlp8 or one-layer"
+         preresnet14, ..., wrn16-4, wrn28-10 and other wrnD-K with D = 6n + 4, vgg11, vgg13, vgg16, mlp1, ..., mlp8 or one-layer"
     )]
     Unknown(String),
     /// The network does not support images of this shape.
@@ -79,10 +86,18 @@ impl std::str::FromStr for NetKind {
     fn from_str(text: &str) -> Result<Self, NetError> {
         let depth = |family| text.strip_prefix(family)?.parse::<u32>().ok();
         let residual = |family| depth(family).filter(|d| (8..=1202).contains(d) && d % 6 == 2);
+        let wide = || {
+            let (depth, factor) = text.strip_prefix("wrn")?.split_once('-')?;
+            Some((depth.parse::<u32>().ok()?, factor.parse::<u32>().ok()?))
+        };
+        let is_wide =
+            |(depth, factor): &(u32, u32)| (10..=1204).contains(depth) && depth % 6 == 4 && (1..=20).contains(factor);
         let kind = if let Some(depth) = residual("resnet") {
             Self::ResNet { depth }
         } else if let Some(depth) = residual("preresnet") {
             Self::PreResNet { depth }
+        } else if let Some((depth, factor)) = wide().filter(is_wide) {
+            Self::WideResNet { depth, factor }
         } else if let Some(depth) = depth("vgg").filter(|d| vgg::convolutions(*d).is_some()) {
             Self::Vgg { depth }
         } else if let Some(layers) = depth("mlp").filter(|layers| (1..=8).contains(layers)) {
@@ -100,6 +115,7 @@ impl std::fmt::Display for NetKind {
         match self {
             Self::ResNet { depth } => write!(f, "resnet{depth}"),
             Self::PreResNet { depth } => write!(f, "preresnet{depth}"),
+            Self::WideResNet { depth, factor } => write!(f, "wrn{depth}-{factor}"),
             Self::Vgg { depth } => write!(f, "vgg{depth}"),
             Self::Mlp { layers } => write!(f, "mlp{layers}"),
             Self::OneLayer => write!(f, "one-layer"),
@@ -131,12 +147,18 @@ impl NetKind {
                 }
                 Ok(one_layer::build(input, activation))
             }
-            Self::ResNet { depth } | Self::PreResNet { depth } => {
+            Self::ResNet { depth } | Self::PreResNet { depth } | Self::WideResNet { depth, .. } => {
                 if !matches!(input.channels, 1 | 3) || input.height < 8 || input.width < 8 {
                     return Err(wrong("1 or 3 channels and at least 8 x 8 pixels"));
                 }
-                let build = if matches!(self, Self::ResNet { .. }) { resnet::build } else { preresnet::build };
-                Ok(build(depth, input, classes, activation, channels(16.0, width)?))
+                let stem = channels(16.0, width)?;
+                let blocks = (depth - 2) / 6;
+                let sizes = match self {
+                    Self::ResNet { .. } => return Ok(resnet::build(depth, input, classes, activation, stem)),
+                    Self::WideResNet { factor, .. } => preresnet::Sizes { blocks, stem, channels: factor * stem },
+                    _ => preresnet::Sizes { blocks, stem, channels: stem },
+                };
+                Ok(preresnet::build(&self.to_string(), sizes, input, classes, activation))
             }
             Self::Mlp { layers } => Ok(mlp::build(layers, input, classes, activation, channels(200.0, width)?)),
             Self::Vgg { depth } => {
@@ -179,6 +201,12 @@ mod tests {
             ("resnet20", 272_474),
             ("resnet8", 78_042),
             ("preresnet20", 272_282),
+            // Zagoruyko & Komodakis 2016, table 4: 2.7, 8.9 and 36.5 million.
+            ("wrn16-4", 2_748_890),
+            ("wrn40-4", 8_949_210),
+            ("wrn28-10", 36_479_194),
+            // Without a projection in the first stage.
+            ("wrn10-1", 77_850),
             ("vgg11", 9_228_362),
             ("vgg13", 9_413_066),
             ("vgg16", 14_724_042),
@@ -247,6 +275,12 @@ mod tests {
             "vgg",
             "vgg12",
             "vgg016",
+            "wrn",
+            "wrn16",
+            "wrn17-4",
+            "wrn16-0",
+            "wrn16-21",
+            "wrn16-04",
             "mlp0",
             "mlp9",
             "mlp02",

@@ -144,9 +144,9 @@ impl Tiles {
         }
     }
 
-    /// The tile of the convolution without padding, which `tune` does not measure.
+    /// The tile of a convolution that `tune` does not measure: one without padding, or 1x1 with stride 1.
     #[must_use]
-    pub fn of_valid(&self) -> Tile {
+    pub fn of_untuned(&self) -> Tile {
         match self.default {
             DefaultTiles::All(tile) => tile,
             DefaultTiles::Of(_) => Tile::default(),

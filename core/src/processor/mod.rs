@@ -26,6 +26,8 @@ mod bn_backward_reduce;
 mod bn_finalize;
 mod bn_running;
 mod bn_statistics;
+mod conv1x1_dweight;
+mod conv1x1_forward;
 mod conv3x3_dweight;
 mod conv3x3_forward;
 mod conv_down_dinput;

@@ -41,7 +41,9 @@ fn passed_on(shader: Shader) -> &'static [usize] {
         Shader::BnBackwardReduce => &[4],
         Shader::BnBackwardFinalize => &[0, 2],
         Shader::BnBackwardApply => &[3],
-        Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged | Shader::ConvValidDweight => &[2],
+        Shader::Conv1x1Dweight | Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged | Shader::ConvValidDweight => {
+            &[2]
+        }
         Shader::ConvDownDweight => &[3, 4],
         Shader::ConvDweightReduce => &[0],
         _ => &[],

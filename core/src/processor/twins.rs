@@ -6,11 +6,12 @@ use super::{
     activation_backward, activation_features_backward, activation_features_forward, activation_forward, adamw_update,
     add, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply, bn_backward_finalize, bn_backward_reduce,
     bn_finalize, bn_running, bn_statistics, conv_down_dinput, conv_down_dweight, conv_down_forward,
-    conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv3x3_dweight, conv3x3_forward, copy_rate,
-    dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors, fingerprint_arena,
-    fingerprint_blocks, fingerprint_sum, flatten_backward, flatten_forward, flip_bit, fma_rate, gate, heat_steps,
-    max_pool_backward, max_pool_forward, pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward,
-    pool_forward, running_not_finite, score_sum, sgd_update, shared_functions, softmax_cross_entropy, squared_error,
+    conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv1x1_dweight, conv1x1_forward, conv3x3_dweight,
+    conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors,
+    fingerprint_arena, fingerprint_blocks, fingerprint_sum, flatten_backward, flatten_forward, flip_bit, fma_rate,
+    gate, heat_steps, max_pool_backward, max_pool_forward, pack_weights, pde_linear_update, pde_measure,
+    pde_source_dot, pool_backward, pool_forward, running_not_finite, score_sum, sgd_update, shared_functions,
+    softmax_cross_entropy, squared_error,
 };
 use crate::record::Shader;
 
@@ -112,6 +113,8 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::BnFinalize => Box::new(bn_finalize::BnFinalize::new(launch)),
         Shader::BnRunning => Box::new(bn_running::BnRunning::new(launch)),
         Shader::BnStatistics => Box::new(bn_statistics::BnStatistics::new(launch)),
+        Shader::Conv1x1Dweight => Box::new(conv1x1_dweight::Conv1x1Dweight::new(launch)),
+        Shader::Conv1x1Forward => Box::new(conv1x1_forward::Conv1x1Forward::new(launch)),
         Shader::Conv3x3Dweight => Box::new(conv3x3_dweight::Conv3x3Dweight::new(launch)),
         Shader::Conv3x3DweightStaged => Box::new(conv3x3_dweight::Conv3x3Dweight::new(launch)),
         Shader::Conv3x3Forward => Box::new(conv3x3_forward::Conv3x3Forward::new(launch)),

@@ -76,6 +76,8 @@ shaders! {
     BnFinalize "bn_finalize" [Read Read Read Update Write] ["mean_to_variance"],
     BnRunning "bn_running" [Read Read Read Write] ["mean_to_variance"],
     BnStatistics "bn_statistics" [Read Write] [],
+    Conv1x1Dweight "conv1x1_dweight" [Read Read Write] [],
+    Conv1x1Forward "conv1x1_forward" [Read Read Write] [],
     Conv3x3Dweight "conv3x3_dweight" [Read Read Write] [],
     Conv3x3DweightStaged "conv3x3_dweight_staged" [Read Read Write] [],
     Conv3x3Forward "conv3x3_forward" [Read Read Write] [],

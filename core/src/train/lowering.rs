@@ -278,6 +278,12 @@ impl nets::Forward for Lowering<'_> {
                 conv.forward(self.rec, label, tile, [x, packed, y.binding]);
                 Location::Planes(y)
             }
+            Operation::Conv1x1(conv) => {
+                let y = self.pool.take(shape);
+                let packed = self.packed_forward(node.weight());
+                conv.forward(self.rec, label, self.tiles.of_untuned(), [x, packed, y.binding]);
+                Location::Planes(y)
+            }
             Operation::ConvDown(conv) => {
                 let [y, s] = [self.pool.take(shape), self.pool.take(shape)];
                 let packed = [0, 1].map(|i| self.packed_forward(node.parameters[i]));
@@ -288,7 +294,7 @@ impl nets::Forward for Lowering<'_> {
             Operation::ConvValid(conv) => {
                 let y = self.pool.take(shape);
                 let weight = self.parameter(node.weight());
-                conv.forward(self.rec, label, self.tiles.of_valid(), [x, weight, y.binding]);
+                conv.forward(self.rec, label, self.tiles.of_untuned(), [x, weight, y.binding]);
                 Location::Planes(y)
             }
             Operation::BatchNorm { norm, running } => {
@@ -389,6 +395,21 @@ impl nets::Backward for Lowering<'_> {
                     let dx = sum.unwrap_or_else(|| Location::Planes(self.pool.take(shape)));
                     let bindings = [g, self.packed_dinput(node.weight()), dx.binding()];
                     let tile = self.tiles.of(*conv, Pass::InputGradient);
+                    conv.dinput(self.rec, label, tile, bindings, sum.is_some());
+                    sums.set(node.input(), dx);
+                }
+                self.release(gradient);
+            }
+            Operation::Conv1x1(conv) => {
+                let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
+                let dweight = self.gradient(node.weight());
+                let tile = self.tiles.of_untuned();
+                let x = self.input(node, 0, values);
+                conv.dweight(self.rec, label, tile, [x, g, partial, dweight]);
+                if self.network.needs_gradient(node.input()) {
+                    let sum = sums.take(node.input());
+                    let dx = sum.unwrap_or_else(|| Location::Planes(self.pool.take(shape)));
+                    let bindings = [g, self.packed_dinput(node.weight()), dx.binding()];
                     conv.dinput(self.rec, label, tile, bindings, sum.is_some());
                     sums.set(node.input(), dx);
                 }
@@ -561,6 +582,12 @@ mod tests {
         let y = g.add("branches", y, pooled);
         let y = g.add("with batch", y, of_batch);
         let y = g.add("with projected", y, projected);
+        // 1x1 convolutions of a tensor with other readers, and of the batch.
+        let widened = g.conv1x1("conv1x1", y, 8);
+        let of_batch = g.conv1x1("conv1x1 of batch", g.input(), 8);
+        let of_batch = g.max_pool("pool of batch", of_batch);
+        let widened = g.add("widened", widened, of_batch);
+        let y = g.add("with widened", y, widened);
         let y = g.norm_add_act("bn5", y, s, SWISH);
         let features = g.global_average_pool(y);
         let hidden = [0, 1].map(|i| g.dense(&format!("dense{i}"), features, 6));

@@ -216,6 +216,7 @@ impl<'a> Recorder<'a> {
         for node in &self.network.nodes {
             let dims = match node.operation {
                 Operation::Conv(conv) => vec![conv.weight_dims()],
+                Operation::Conv1x1(conv) => vec![conv.weight_dims()],
                 Operation::ConvDown(conv) => conv.weight_dims().to_vec(),
                 _ => continue,
             };

@@ -86,6 +86,9 @@ fn all_recordings() -> Vec<Recording> {
         }
         add(&network(vgg(11), [1, 32, 32], activation, 1.0), &[1, 2]);
         add(&network(NetKind::PreResNet { depth: 20 }, [3, 32, 32], activation, 1.0), &[1, 2]);
+        for (depth, factor) in [(10, 1), (16, 4), (28, 10)] {
+            add(&network(NetKind::WideResNet { depth, factor }, [3, 32, 32], activation, 1.0), &[1, 2]);
+        }
         for layers in 1..=8 {
             let mlp = network(NetKind::Mlp { layers }, [3, 32, 32], activation, 1.0);
             add(&Network { loss: Loss::SquaredError, ..mlp.clone() }, &[]);

@@ -7,6 +7,7 @@ mod batch_norm;
 #[path = "../common/mod.rs"]
 mod common;
 mod conv;
+mod conv1x1;
 mod conv_down;
 mod divergence;
 mod head;

@@ -62,6 +62,7 @@ impl Candle<'_> {
         let parameter = |i: usize| &self.parameters[node.parameters[i].0];
         let output = match &node.operation {
             Operation::Conv(_) => x.conv2d(parameter(0), 1, 1, 1, 1)?,
+            Operation::Conv1x1(_) => x.conv2d(parameter(0), 0, 1, 1, 1)?,
             Operation::ConvDown(_) => {
                 return Ok(vec![x.conv2d(parameter(0), 1, 2, 1, 1)?, x.conv2d(parameter(1), 0, 2, 1, 1)?]);
             }
@@ -255,6 +256,12 @@ fn preresnet8_agrees_with_candle() {
     let net = NetKind::PreResNet { depth: 8 };
     check(&TrainConfig { net, ..resnet8(Activation::Swish { beta: 5.0 }, 1.0) }, synthetic(9), 1e-4);
     check(&TrainConfig { net, ..resnet8(Activation::Relu, 1.0) }, synthetic(9), 1e-2);
+}
+
+#[test]
+fn wrn10_2_agrees_with_candle() {
+    let net = NetKind::WideResNet { depth: 10, factor: 2 };
+    check(&TrainConfig { net, ..resnet8(Activation::Swish { beta: 1.0 }, 0.5) }, synthetic(9), 1e-4);
 }
 
 #[test]

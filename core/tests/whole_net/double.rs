@@ -69,6 +69,12 @@ fn gradients_of_preresnet8_are_the_gpus() {
 }
 
 #[test]
+fn gradients_of_wrn10_2_are_the_adapters() {
+    let net = NetKind::WideResNet { depth: 10, factor: 2 };
+    check(TrainConfig { net, ..small(Activation::Swish { beta: 1.0 }) }, synthetic::dataset(3, 8, 4), 1e-4);
+}
+
+#[test]
 fn gradients_of_an_mlp_are_the_adapters() {
     let mlp = TrainConfig { net: NetKind::Mlp { layers: 2 }, ..small(Activation::Tanh) };
     check(TrainConfig { loss: LossKind::Mse, ..mlp.clone() }, synthetic::dataset(3, 16, 4), 1e-5);

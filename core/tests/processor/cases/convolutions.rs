@@ -3,7 +3,7 @@
 use lastbit_core::ops::conv_down::{self, ConvDown};
 use lastbit_core::ops::conv_valid::ConvValid;
 use lastbit_core::ops::pack::{Direction, PackTable};
-use lastbit_core::ops::{Conv, Shape, Tile};
+use lastbit_core::ops::{Conv, Conv1x1, Shape, Tile};
 
 use super::random::Random;
 use super::sketch::Sketch;
@@ -49,6 +49,45 @@ pub(super) fn convolutions(random: &mut Random, all: &mut Vec<Case>) {
         let gradient = sketch.tensor(&gradients, 1);
         conv.dweight(&mut sketch.rec, "by the weights", tile, [x, dy, partial, gradient]);
         sketch.finish(format!("{name} by the weights{}", if shared_input { " of shared input" } else { "" }), all);
+    }
+}
+
+pub(super) fn pointwise(random: &mut Random, all: &mut Vec<Case>) {
+    let mut layers = vec![(16, 64, (32, 32)), (12, 48, (16, 16)), (64, 32, (8, 8)), (20, 24, (4, 4)), (5, 7, (7, 8))];
+    for _ in 0..8 {
+        layers.push((random.channels(), random.channels(), random.pixels()));
+    }
+    for (channels, out_channels, (height, width)) in layers {
+        let conv = Conv1x1 { input: Shape::new(channels, height, width), out_channels };
+        let (replicas, samples) = random.batch(conv.output().elements() * u64::from(channels));
+        let name = format!("1x1 conv {} to {out_channels}", describe(conv.input));
+
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let tile = Tile { staging: None, ..sketch.random.tile() };
+        let x = sketch.random_planes(conv.input, 2.0);
+        let [packed] = sketch.packed([(conv.weight_dims(), Direction::Forward)]);
+        let y = sketch.junk_planes(conv.output());
+        conv.forward(&mut sketch.rec, "forward", tile, [x, packed, y]);
+        sketch.finish(format!("{name} forward"), all);
+
+        for accumulate in [false, true] {
+            let mut sketch = Sketch::new(random, replicas, samples);
+            let tile = Tile { staging: None, ..sketch.random.tile() };
+            let dy = sketch.random_planes(conv.output(), 2.0);
+            let [packed] = sketch.packed([(conv.weight_dims(), Direction::InputGradient)]);
+            let dx = if accumulate { sketch.random_planes(conv.input, 2.0) } else { sketch.junk_planes(conv.input) };
+            conv.dinput(&mut sketch.rec, "by the input", tile, [dy, packed, dx], accumulate);
+            sketch.finish(format!("{name} by the input{}", if accumulate { ", added" } else { "" }), all);
+        }
+
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let tile = Tile { staging: None, ..sketch.random.tile() };
+        let (x, dy) = (sketch.random_planes(conv.input, 2.0), sketch.random_planes(conv.output(), 2.0));
+        let partial = sketch.junk((conv.partial_bytes(samples) * u64::from(replicas) / 4) as usize);
+        let gradients = sketch.junk_arena(&[5, conv.weights(), 70]);
+        let gradient = sketch.tensor(&gradients, 1);
+        conv.dweight(&mut sketch.rec, "by the weights", tile, [x, dy, partial, gradient]);
+        sketch.finish(format!("{name} by the weights"), all);
     }
 }
 

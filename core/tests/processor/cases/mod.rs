@@ -44,6 +44,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     let mut random = Random(seed);
     let mut all = Vec::new();
     convolutions::convolutions(&mut random, &mut all);
+    convolutions::pointwise(&mut random, &mut all);
     convolutions::pairs(&mut random, &mut all);
     convolutions::valid_convolutions(&mut random, &mut all);
     convolutions::packs(&mut random, &mut all);

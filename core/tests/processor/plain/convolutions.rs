@@ -45,6 +45,37 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn conv1x1_forward(&self) {
+        let [channels, k, height, width] = self.sizes(["C", "K", "HEIGHT", "WIDTH"]);
+        let (x, weights, y) = (self.planes(0, channels, ""), self.packed(1, channels, 1), self.planes(2, k, ""));
+        for at in each([self.replicas, self.samples, k, height, whole(width)]) {
+            let [r, n, k, h, w] = at;
+            let mut acc = 0.0;
+            for c in 0..channels {
+                acc = self.mac(weights.get(r, k, c, 0), x.get([r, n, c, h, w]), acc);
+            }
+            let new = acc * mask(w, width);
+            y.set(at, if self.flag("ACCUMULATE") { new + y.get(at) } else { new });
+        }
+    }
+
+    pub(super) fn conv1x1_dweight(&self) {
+        let [channels, k, height, width, images] = self.sizes(["C", "K", "HEIGHT", "WIDTH", "IMAGES"]);
+        let (x, dy, partial) = (self.planes(0, channels, ""), self.planes(1, k, ""), self.arrays[2]);
+        let (image_blocks, strips) = (self.samples.div_ceil(images), width.div_ceil(4));
+        for (at, [r, block, strip, k, c]) in each([self.replicas, image_blocks, strips, k, channels]).enumerate() {
+            let mut acc = 0.0;
+            for n in block * images..((block + 1) * images).min(self.samples) {
+                for h in 0..height {
+                    for w in strip * 4..strip * 4 + 4 {
+                        acc = self.mac(dy.get([r, n, k, h, w]), x.get([r, n, c, h, w]), acc);
+                    }
+                }
+            }
+            partial.set(at, acc);
+        }
+    }
+
     pub(super) fn conv_down_forward(&self) {
         let [channels, k, height, width] = self.sizes(["C", "K", "HEIGHT", "WIDTH"]);
         let x = self.planes(0, channels, "X_");

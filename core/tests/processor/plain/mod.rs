@@ -55,6 +55,8 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::BnFinalize => this.bn_finalize(),
         Shader::BnRunning => this.bn_running(),
         Shader::BnStatistics => this.bn_statistics(),
+        Shader::Conv1x1Dweight => this.conv1x1_dweight(),
+        Shader::Conv1x1Forward => this.conv1x1_forward(),
         Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged => this.conv3x3_dweight(),
         Shader::Conv3x3Forward | Shader::Conv3x3ForwardStaged => this.conv3x3_forward(),
         Shader::ConvDownDinput => this.conv_down_dinput(),
