@@ -165,6 +165,12 @@ impl Measurement {
     /// Computes the next gradient. Returns the curvature after the last one.
     pub async fn advance(&mut self, probe: &mut Probe) -> Result<Option<Curvature>, TrainError> {
         let len = self.point.len();
+        if !self.length.is_finite() {
+            // The network has blown up: nothing can be measured.
+            let nothing = Estimate { value: f64::NAN, residual: f64::NAN };
+            (self.loss, self.gradient_norm) = (f64::NAN, f64::NAN);
+            return Ok(Some(self.result((nothing, 0))));
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::BatchGradient(0));
         self.stage = match stage {
             Stage::SubsetGradient(mut sum) => {

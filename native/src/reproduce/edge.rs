@@ -29,6 +29,8 @@ flags! {
     pub struct Edge {
         /// Network
         net: NetKind = NetKind::Mlp { layers: 2 };
+        /// Factor on the network's channels or units
+        width: f64 = 1.0;
         /// Nonlinearity: relu, swish (beta 5), swish:BETA or tanh
         activation: Activation = Activation::Tanh;
         /// Loss: cross-entropy or mse
@@ -102,6 +104,7 @@ impl Edge {
         let steps = if is_full { (self.scaled_time / lr).round().max(1.0) as u64 } else { self.steps };
         TrainConfig {
             net: self.net,
+            width: self.width,
             activation: Some(self.activation),
             loss: self.loss,
             dataset: self.dataset,

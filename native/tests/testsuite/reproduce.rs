@@ -411,8 +411,8 @@ fn tiny(line: &str, out: &Path) {
 fn the_edge_has_sharpness_and_distance_of_every_rate() {
     let out = scratch("reproduce-edge").join("out");
     tiny(
-        "edge --quick --dataset synthetic --net mlp1 --images 24 --batch-size 8 --lrs 0.05,0.1 --scaled-time 2 --steps 20 \
-         --measurements 9",
+        "edge --quick --dataset synthetic --net resnet8 --width 0.25 --images 16 --batch-size 8 --lrs 0.05,0.1 --scaled-time 1 \
+         --steps 10 --measurements 9",
         &out,
     );
     let runs = csv(&out.join("edge.csv"));
