@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::train::{FlipBit, LossKind, LrChange, TrainConfig};
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
@@ -209,8 +209,12 @@ fn flag_of(key: &str) -> String {
 /// All keys of a config.
 pub fn known_keys() -> Vec<String> {
     // Serialization leaves these keys out at their defaults.
-    let full =
-        TrainConfig { loss: LossKind::Mse, lr_changes: vec![LrChange { step: 1, lr: 0.1 }], ..TrainConfig::default() };
+    let full = TrainConfig {
+        norm: Norm::None,
+        loss: LossKind::Mse,
+        lr_changes: vec![LrChange { step: 1, lr: 0.1 }],
+        ..TrainConfig::default()
+    };
     let train = serde_json::to_value(full).unwrap_or_default();
     let keys = train.as_object().into_iter().flat_map(|keys| keys.keys().cloned());
     keys.chain(HOST_KEYS.map(str::to_owned)).collect()
