@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::train::{FlipBit, LossKind, LrChange, Perturb, TrainConfig};
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
@@ -230,6 +230,7 @@ fn flag_of(key: &str) -> String {
 pub fn known_keys() -> Vec<String> {
     // Serialization leaves these keys out at their defaults.
     let full = TrainConfig {
+        norm: Norm::None,
         loss: LossKind::Mse,
         lr_changes: vec![LrChange { step: 1, lr: 0.1 }],
         perturb: vec![Perturb::default()],

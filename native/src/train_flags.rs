@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{ArgAction, Args};
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, LossKind, LrChange, Perturb};
 use serde::Serialize;
@@ -20,7 +20,8 @@ use crate::value_parsers::{real, whole, whole_in};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16, mlp1 to
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, wrn16-4, wrn28-10
+    /// and other wrnD-K with D = 6n + 4, vgg11, vgg13, vgg16, mlp1 to
     /// mlp8 (hidden layers of 200 units) or one-layer
     /// [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
@@ -31,6 +32,10 @@ pub struct RunFlags {
     /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; mlp: tanh; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
+    /// Norm of a ResNet, PreResNet, WideResNet or VGG: batch, group (8 channels), or none (a bias for each
+    /// channel) [default: batch]
+    #[arg(long, value_parser = checked::<Norm>, help_heading = "Network")]
+    norm: Option<String>,
     /// Loss: cross-entropy, or mse, half the squared distance of the logits from the one-hot label [default: cross-entropy]
     #[arg(long, value_parser = checked::<LossKind>, help_heading = "Network")]
     loss: Option<String>,
@@ -330,7 +335,8 @@ mod tests {
         let trained = config.into_iter().filter(is_trained);
         assert_eq!(keys, trained.collect(), "keys of the page and of the config");
         let mut defaults = RunConfig::default().to_table().unwrap();
-        // A config leaves this key out at its default.
+        // A config leaves these keys out at their defaults.
+        defaults.insert("norm".to_owned(), Norm::default().to_string().into());
         defaults.insert("loss".to_owned(), LossKind::default().to_string().into());
         for Property { key, native } in &properties {
             let default = defaults.get(*key).map(spelled).unwrap_or_default();

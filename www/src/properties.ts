@@ -35,6 +35,7 @@ const NETS = [
   ["resnet20", "ResNet-20"],
   ["resnet56", "ResNet-56"],
   ["preresnet20", "PreResNet-20"],
+  ["wrn16-4", "WideResNet-16-4"],
   ["vgg11", "VGG11"],
   ["vgg16", "VGG16"],
   ["mlp2", t("MLP, 2 hidden layers")],
@@ -50,6 +51,11 @@ const ACTIVATIONS = [
   ["swish", t("Swish, beta 5")],
   ["swish:1", t("Swish, beta 1")],
   ["tanh", "tanh"],
+] as const;
+const NORMS = [
+  ["batch", t("batch norm")],
+  ["group", t("group norm")],
+  ["none", t("none, biases")],
 ] as const;
 const LOSSES = [
   ["cross-entropy", t("cross-entropy")],
@@ -79,9 +85,10 @@ const BIG = 2 ** 53 - 1;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: t("Network"), format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13|mlp[1-8])$/ }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "net", label: t("Network"), format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13|mlp[1-8]|wrn\d+-\d+)$/ }, place: "main", native: "resnet56", page: "resnet8" },
   { key: "width", label: t("Width"), format: number(0.25, 8), place: "more", native: "1", page: "1", hint: t("times the channels or units") },
   { key: "activation", label: t("Activation"), format: { type: "choice", options: ACTIVATIONS, pattern: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
+  { key: "norm", label: t("Norm"), format: { type: "choice", options: NORMS }, place: "more", native: "batch", page: "batch" },
   { key: "loss", label: t("Loss"), format: { type: "choice", options: LOSSES }, place: "more", native: "cross-entropy", page: "cross-entropy" },
   { key: "dataset", label: t("Images"), format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
   { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: t("1 to 63") },

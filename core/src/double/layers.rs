@@ -3,7 +3,9 @@
 
 use super::functions;
 use crate::ops::batch_norm::{BatchNorm, EPSILON};
+use crate::ops::bias::Bias;
 use crate::ops::conv_valid::ConvValid;
+use crate::ops::group_norm::GroupNorm;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::{Activation, Conv, Conv1x1, ConvDown, Shape};
 
@@ -138,7 +140,7 @@ pub fn activate(activation: Option<Activation>, z: f64) -> [f64; 2] {
     })
 }
 
-/// Mean and 1 / sqrt(variance + eps) of each channel, which batch norm keeps for the backward pass.
+/// Mean and 1 / sqrt(variance + eps) of each channel (batch norm) or of each group of each sample (group norm), for the backward pass.
 pub type Moments = Vec<[f64; 2]>;
 
 /// Batch norm with the shortcut and the activation after it.
@@ -214,6 +216,112 @@ impl Norm<'_> {
             dshift.push(sum);
         }
         (dy, dscale, dshift)
+    }
+}
+
+/// Group norm with the shortcut and the activation after it.
+pub struct Groups<'a> {
+    pub norm: &'a GroupNorm,
+    pub scale: &'a [f64],
+    pub shift: &'a [f64],
+}
+
+impl Groups<'_> {
+    /// Elements of a group of one sample.
+    fn count(&self) -> usize {
+        (self.norm.group() * self.norm.shape.height * self.norm.shape.width) as usize
+    }
+
+    /// The channel of element `i`.
+    fn channel(&self, i: usize) -> usize {
+        i / (self.norm.shape.height * self.norm.shape.width) as usize % self.scale.len()
+    }
+
+    /// The value before the activation of element `i`, from the normalised one.
+    fn before(&self, i: usize, normalized: f64, shortcut: Option<&[f64]>) -> f64 {
+        let c = self.channel(i);
+        self.scale[c] * normalized + self.shift[c] + shortcut.map_or(0.0, |s| s[i])
+    }
+
+    /// Computes mean and variance of each sample's groups, then normalisation, shortcut and activation.
+    pub fn forward(&self, y: &[f64], shortcut: Option<&[f64]>) -> (Vec<f64>, Moments) {
+        let count = self.count();
+        let moment = |y: &[f64]| {
+            let mean = y.iter().sum::<f64>() / count as f64;
+            let variance = y.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count as f64;
+            [mean, 1.0 / (variance + f64::from(EPSILON)).sqrt()]
+        };
+        let moments: Moments = y.chunks_exact(count).map(moment).collect();
+        let value = |i: usize| {
+            let [mean, inverse] = moments[i / count];
+            activate(self.norm.activation, self.before(i, (y[i] - mean) * inverse, shortcut))[0]
+        };
+        ((0..y.len()).map(value).collect(), moments)
+    }
+
+    /// Turns `g` into the gradient before the activation, which is also the shortcut's. Returns the gradients with respect to y,
+    /// scale and shift.
+    pub fn backward(
+        &self,
+        y: &[f64],
+        shortcut: Option<&[f64]>,
+        moments: &Moments,
+        g: &mut [f64],
+    ) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let count = self.count();
+        let [mut dscale, mut dshift] = [(); 2].map(|()| vec![0.0; self.scale.len()]);
+        let mut dy = vec![0.0; y.len()];
+        for (group, &[mean, inverse]) in moments.iter().enumerate() {
+            let (mut sum, mut product) = (0.0, 0.0);
+            for i in group * count..(group + 1) * count {
+                let (c, normalized) = (self.channel(i), (y[i] - mean) * inverse);
+                g[i] *= activate(self.norm.activation, self.before(i, normalized, shortcut))[1];
+                dscale[c] += g[i] * normalized;
+                dshift[c] += g[i];
+                sum += self.scale[c] * g[i];
+                product += self.scale[c] * g[i] * normalized;
+            }
+            let (sum, product) = (sum / count as f64, product / count as f64);
+            for i in group * count..(group + 1) * count {
+                let normalized = (y[i] - mean) * inverse;
+                dy[i] = inverse * (self.scale[self.channel(i)] * g[i] - sum - normalized * product);
+            }
+        }
+        (dy, dscale, dshift)
+    }
+}
+
+/// A bias for each channel, with the shortcut and the activation after it.
+pub struct Biases<'a> {
+    pub layer: &'a Bias,
+    pub bias: &'a [f64],
+}
+
+impl Biases<'_> {
+    /// The channel of element `i`.
+    fn channel(&self, i: usize) -> usize {
+        i / (self.layer.shape.height * self.layer.shape.width) as usize % self.bias.len()
+    }
+
+    /// The value before the activation of element `i`.
+    fn before(&self, i: usize, y: &[f64], shortcut: Option<&[f64]>) -> f64 {
+        y[i] + self.bias[self.channel(i)] + shortcut.map_or(0.0, |s| s[i])
+    }
+
+    /// Computes addition, shortcut and activation.
+    pub fn forward(&self, y: &[f64], shortcut: Option<&[f64]>) -> Vec<f64> {
+        (0..y.len()).map(|i| activate(self.layer.activation, self.before(i, y, shortcut))[0]).collect()
+    }
+
+    /// Turns `g` into the gradient before the activation, which is that of y and of the shortcut. Returns the gradient with respect to
+    /// the biases.
+    pub fn backward(&self, y: &[f64], shortcut: Option<&[f64]>, g: &mut [f64]) -> Vec<f64> {
+        let mut dbias = vec![0.0; self.bias.len()];
+        for (i, g) in g.iter_mut().enumerate() {
+            *g *= activate(self.layer.activation, self.before(i, y, shortcut))[1];
+            dbias[self.channel(i)] += *g;
+        }
+        dbias
     }
 }
 

@@ -1,9 +1,10 @@
 //! The passes over a network in float64.
 
 use super::functions;
-use super::layers::{Geometry, Moments, Norm, activate, max_pool};
+use super::layers::{Biases, Geometry, Groups, Moments, Norm, activate, max_pool};
 use crate::nets::{Backward, Forward, Network, Node, Operation, Tensors};
 use crate::ops::Activation;
+use crate::ops::group_norm::GroupNorm;
 
 /// What a node keeps for the backward pass, besides its input and output.
 enum Kept {
@@ -52,6 +53,13 @@ impl<'a> Engine<'a> {
     {
         Norm { norm, scale: self.parameter(node, 0), shift: self.parameter(node, 1) }
     }
+
+    fn groups<'b>(&self, norm: &'b GroupNorm, node: &Node) -> Groups<'b>
+    where
+        'a: 'b,
+    {
+        Groups { norm, scale: self.parameter(node, 0), shift: self.parameter(node, 1) }
+    }
 }
 
 impl Forward for Engine<'_> {
@@ -73,6 +81,16 @@ impl Forward for Engine<'_> {
                 let (a, moments) = self.norm(norm, node).forward(samples, x, shortcut);
                 self.kept.set(node.output(), Kept::Moments(moments));
                 a
+            }
+            Operation::GroupNorm(norm) => {
+                let shortcut = node.shortcut().map(|s| values.at(s).as_slice());
+                let (a, moments) = self.groups(norm, node).forward(x, shortcut);
+                self.kept.set(node.output(), Kept::Moments(moments));
+                a
+            }
+            Operation::Bias(bias) => {
+                let shortcut = node.shortcut().map(|s| values.at(s).as_slice());
+                Biases { layer: bias, bias: self.parameter(node, 0) }.forward(x, shortcut)
             }
             Operation::Add => x.iter().zip(values.at(node.inputs[1])).map(|(a, b)| a + b).collect(),
             Operation::Gate => x.iter().map(|z| activate(Some(Activation::Relu), *z)[0]).collect(),
@@ -147,6 +165,28 @@ impl Backward for Engine<'_> {
                     self.accumulate(node, 1, g, sums);
                 }
                 dy
+            }
+            Operation::GroupNorm(norm) => {
+                let Some(Kept::Moments(moments)) = self.kept.get(node.output()) else {
+                    unreachable!("a group norm keeps its moments")
+                };
+                let added = node.shortcut().map(|s| values.at(s).as_slice());
+                let (dy, dscale, dshift) = self.groups(norm, node).backward(x, added, moments, &mut g);
+                self.gradients[node.weight().0] = dscale;
+                self.gradients[node.bias().0] = dshift;
+                if node.shortcut().is_some() {
+                    self.accumulate(node, 1, g, sums);
+                }
+                dy
+            }
+            Operation::Bias(bias) => {
+                let added = node.shortcut().map(|s| values.at(s).as_slice());
+                let biases = Biases { layer: bias, bias: self.parameter(node, 0) };
+                self.gradients[node.weight().0] = biases.backward(x, added, &mut g);
+                if node.shortcut().is_some() {
+                    self.accumulate(node, 1, g.clone(), sums);
+                }
+                g
             }
             Operation::Add => {
                 self.accumulate(node, 1, g.clone(), sums);

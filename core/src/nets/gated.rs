@@ -9,6 +9,8 @@ impl Network {
     pub fn has_kinks(&self) -> bool {
         let is_kinked = |node: &Node| match &node.operation {
             Operation::BatchNorm { norm, .. } => norm.activation == Some(Activation::Relu),
+            Operation::GroupNorm(norm) => norm.activation == Some(Activation::Relu),
+            Operation::Bias(bias) => bias.activation == Some(Activation::Relu),
             Operation::Activation(activation) => *activation == Activation::Relu,
             _ => false,
         };
@@ -20,17 +22,20 @@ impl Network {
     #[must_use]
     pub fn gated(&self) -> Self {
         let mut gated = Self { nodes: Vec::new(), ..self.clone() };
+        let is_relu = |activation: &mut Activation| *activation == Activation::Relu;
         for node in &self.nodes {
             let mut node = node.clone();
-            let is_relu = match &mut node.operation {
-                Operation::BatchNorm { norm, .. } => norm.activation.take_if(|a| *a == Activation::Relu).is_some(),
+            let is_split = match &mut node.operation {
+                Operation::BatchNorm { norm, .. } => norm.activation.take_if(is_relu).is_some(),
+                Operation::GroupNorm(norm) => norm.activation.take_if(is_relu).is_some(),
+                Operation::Bias(bias) => bias.activation.take_if(is_relu).is_some(),
                 Operation::Activation(Activation::Relu) => {
                     node.operation = Operation::Gate;
                     false
                 }
                 _ => false,
             };
-            if is_relu {
+            if is_split {
                 let output = node.outputs[0];
                 let z = TensorId(gated.shapes.len());
                 gated.shapes.push(gated.shapes[output.0]);

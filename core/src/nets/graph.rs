@@ -1,7 +1,10 @@
 //! A network as a list of operations on named tensors. Training lowers it to recordings (`train/lowering.rs`).
 
+use super::Norm;
 use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense, flatten::Flatten};
-use crate::ops::{Conv, Conv1x1, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
+use crate::ops::{
+    Conv, Conv1x1, ConvDown, batch_norm::BatchNorm, bias::Bias, group_norm::GroupNorm, max_pool::MaxPool,
+};
 
 /// A tensor of the graph: an index into [`Network::shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +82,12 @@ pub enum Operation {
         /// Index of the running statistics in [`Network::running`].
         running: usize,
     },
+    /// Group norm, then the addition of a shortcut and the activation, where present. Inputs y and the shortcut, output a,
+    /// parameters scale and shift.
+    GroupNorm(GroupNorm),
+    /// A bias for each channel in place of a norm, then the addition of a shortcut and the activation, where present. Inputs y and the
+    /// shortcut, output a, parameter bias.
+    Bias(Bias),
     /// Elementwise sum. Inputs a and b of one shape, output a + b.
     Add,
     /// Planes as features. Input planes, output features.
@@ -143,7 +152,7 @@ impl Node {
         self.outputs[0]
     }
 
-    /// The first parameter: a weight or a scale.
+    /// The first parameter: a weight, a scale, or the bias that replaces a norm.
     #[must_use]
     pub fn weight(&self) -> ParameterId {
         self.parameters[0]
@@ -239,6 +248,7 @@ const ALIGNMENT: u32 = 64;
 /// occurs twice, or nothing reads an output. The message names the network and the layer.
 pub struct GraphBuilder {
     network: Network,
+    norm: Norm,
 }
 
 impl GraphBuilder {
@@ -256,7 +266,14 @@ impl GraphBuilder {
                 running_stride: 0,
                 loss,
             },
+            norm: Norm::Batch,
         }
+    }
+
+    /// The same graph, whose norms from now on are of this kind.
+    #[must_use]
+    pub fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
     }
 
     /// The input tensor.
@@ -335,6 +352,20 @@ impl GraphBuilder {
         self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init)
     }
 
+    /// In a network without norms, scales the initial weights of `conv1` and `conv2` of the residual block `name` by 1 / sqrt(`blocks`).
+    /// The sum over `blocks` branches would otherwise grow exponentially (De & Smith 2020, Hayou et al. 2021).
+    pub fn scale_branch(&mut self, name: &str, blocks: u32) {
+        if self.norm != Norm::None {
+            return;
+        }
+        for name in ["conv1", "conv2"].map(|conv| format!("{name}.{conv}.weight")) {
+            let parameter = self.network.parameters.iter_mut().find(|parameter| parameter.name == name);
+            if let Some(Parameter { init: Init::Normal(deviation), .. }) = parameter {
+                *deviation /= f64::from(blocks).sqrt();
+            }
+        }
+    }
+
     /// Adds a 3x3 convolution with stride 1 and padding 1, without bias.
     pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
         let input = self.planes(name, x);
@@ -374,17 +405,17 @@ impl GraphBuilder {
         y
     }
 
-    /// Adds a batch norm.
-    pub fn batch_norm(&mut self, name: &str, y: TensorId) -> TensorId {
+    /// Adds a norm: a batch norm, or what [`GraphBuilder::with_norm`] puts in its place.
+    pub fn norm(&mut self, name: &str, y: TensorId) -> TensorId {
         self.fused_norm(name, y, None, None)
     }
 
-    /// Adds a batch norm and the activation after it.
+    /// Adds a norm and the activation after it.
     pub fn norm_act(&mut self, name: &str, y: TensorId, activation: Activation) -> TensorId {
         self.fused_norm(name, y, None, Some(activation))
     }
 
-    /// Adds the end of a residual block: batch norm, then the shortcut's addition, then the activation.
+    /// Adds the end of a residual block: norm, then the shortcut's addition, then the activation.
     pub fn norm_add_act(&mut self, name: &str, y: TensorId, shortcut: TensorId, activation: Activation) -> TensorId {
         self.fused_norm(name, y, Some(shortcut), Some(activation))
     }
@@ -401,15 +432,26 @@ impl GraphBuilder {
             self.require(name, self.planes(name, shortcut) == shape, "a shortcut of its input's shape");
         }
         let channels = shape.channels;
+        let inputs: Vec<TensorId> = std::iter::once(y).chain(shortcut).collect();
+        if self.norm == Norm::None {
+            let bias = self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0));
+            let operation = Operation::Bias(Bias { shape, activation, shortcut: shortcut.is_some() });
+            let [a] = self.node(name, operation, &inputs, &[bias], shape);
+            return a;
+        }
         let norm = BatchNorm { shape, activation, shortcut: shortcut.is_some() };
         let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0));
         let shift = self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0));
+        if self.norm == Norm::Group {
+            let operation = Operation::GroupNorm(GroupNorm { shape, activation, shortcut: shortcut.is_some() });
+            let [a] = self.node(name, operation, &inputs, &[scale, shift], shape);
+            return a;
+        }
         let mean = self.network.running_stride;
         let variance = mean + channels.next_multiple_of(ALIGNMENT);
         self.network.running_stride = variance + channels.next_multiple_of(ALIGNMENT);
         self.network.running.push(Running { name: name.to_owned(), channels, mean, variance });
         let running = self.network.running.len() - 1;
-        let inputs: Vec<TensorId> = std::iter::once(y).chain(shortcut).collect();
         let [a] = self.node(name, Operation::BatchNorm { norm, running }, &inputs, &[scale, shift], shape);
         a
     }

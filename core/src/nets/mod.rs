@@ -13,6 +13,7 @@ pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, Paramet
 pub use walk::{Backward, Forward, Tensors};
 
 use crate::ops::{Activation, Shape};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A network by name, as in `--net`.
@@ -47,6 +48,50 @@ pub enum NetKind {
     },
     /// The paper's one-layer network.
     OneLayer,
+}
+
+/// What follows the convolutions of a ResNet, PreResNet, WideResNet or VGG, as in `--norm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// Batch norm.
+    #[default]
+    Batch,
+    /// Group norm, in groups of 8 channels.
+    Group,
+    /// No norm, but a bias for each channel.
+    None,
+}
+
+impl Norm {
+    /// Whether it is the one that configs leave out.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::str::FromStr for Norm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "batch" => Ok(Self::Batch),
+            "group" => Ok(Self::Group),
+            "none" => Ok(Self::None),
+            _ => Err(format!("unknown norm '{text}': use batch, group or none")),
+        }
+    }
+}
+
+impl std::fmt::Display for Norm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Batch => "batch",
+            Self::Group => "group",
+            Self::None => "none",
+        })
+    }
 }
 
 /// Why a network's name, input or width is invalid.
@@ -124,12 +169,28 @@ impl std::fmt::Display for NetKind {
 }
 
 impl NetKind {
-    /// Builds the network for images of shape `input` in `classes` classes. `width` multiplies the channels (1 as published).
+    /// Builds the network with batch norm for images of shape `input` in `classes` classes. `width` multiplies the channels (1 as
+    /// published).
+    ///
+    /// # Errors
+    /// As [`NetKind::build_with`].
+    pub fn build(self, input: Shape, classes: u32, activation: Activation, width: f64) -> Result<Network, NetError> {
+        self.build_with(Norm::Batch, input, classes, activation, width)
+    }
+
+    /// [`NetKind::build`] with norms of another kind, which one-layer and MLPs do not have.
     ///
     /// # Errors
     /// [`NetError::Input`] or [`NetError::Classes`] if the network does not support such images, [`NetError::Width`] if the width is out
     /// of range or gives a fraction of a channel, [`NetError::Unknown`] for a VGG of another depth.
-    pub fn build(self, input: Shape, classes: u32, activation: Activation, width: f64) -> Result<Network, NetError> {
+    pub fn build_with(
+        self,
+        norm: Norm,
+        input: Shape,
+        classes: u32,
+        activation: Activation,
+        width: f64,
+    ) -> Result<Network, NetError> {
         let wrong = |wanted| NetError::Input {
             net: self.to_string(),
             wanted,
@@ -154,11 +215,11 @@ impl NetKind {
                 let stem = channels(16.0, width)?;
                 let blocks = (depth - 2) / 6;
                 let sizes = match self {
-                    Self::ResNet { .. } => return Ok(resnet::build(depth, input, classes, activation, stem)),
+                    Self::ResNet { .. } => return Ok(resnet::build(norm, depth, input, classes, activation, stem)),
                     Self::WideResNet { factor, .. } => preresnet::Sizes { blocks, stem, channels: factor * stem },
                     _ => preresnet::Sizes { blocks, stem, channels: stem },
                 };
-                Ok(preresnet::build(&self.to_string(), sizes, input, classes, activation))
+                Ok(preresnet::build(&self.to_string(), norm, sizes, input, classes, activation))
             }
             Self::Mlp { layers } => Ok(mlp::build(layers, input, classes, activation, channels(200.0, width)?)),
             Self::Vgg { depth } => {
@@ -167,7 +228,7 @@ impl NetKind {
                     return Err(wrong("1 or 3 channels and sides that are multiples of 32 pixels"));
                 }
                 let stages = vgg::convolutions(depth).ok_or_else(|| NetError::Unknown(self.to_string()))?;
-                Ok(vgg::build(&self.to_string(), stages, input, classes, activation, channels(64.0, width)?))
+                Ok(vgg::build(&self.to_string(), norm, stages, input, classes, activation, channels(64.0, width)?))
             }
         }
     }

@@ -4,6 +4,7 @@
 //! channels. WideResNet (Zagoruyko & Komodakis 2016, "Wide Residual Networks") has depth 6n + 4 and K times as many channels after the
 //! first convolution; its first block widens without halving, by a 1x1 convolution with stride 1.
 
+use super::Norm;
 use super::graph::{GraphBuilder, Network, TensorId};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
 
@@ -19,8 +20,8 @@ pub struct Sizes {
 }
 
 /// The network called `name` for images of shape `input`.
-pub fn build(name: &str, sizes: Sizes, input: Shape, classes: u32, activation: Activation) -> Network {
-    let mut g = GraphBuilder::new(name, input, Loss::SoftmaxCrossEntropy);
+pub fn build(name: &str, norm: Norm, sizes: Sizes, input: Shape, classes: u32, activation: Activation) -> Network {
+    let mut g = GraphBuilder::new(name, input, Loss::SoftmaxCrossEntropy).with_norm(norm);
     let mut x = g.conv3x3("conv1", g.input(), sizes.stem);
     let mut previous = sizes.stem;
     for (stage, block) in (0..3).flat_map(|stage| (0..sizes.blocks).map(move |block| (stage, block))) {
@@ -34,6 +35,7 @@ pub fn build(name: &str, sizes: Sizes, input: Shape, classes: u32, activation: A
         };
         previous = sizes.channels << stage;
         x = block_of(&mut g, &name, x, previous, shortcut, activation);
+        g.scale_branch(&name, 3 * sizes.blocks);
     }
     let x = g.norm_act("bn", x, activation);
     let x = g.global_average_pool(x);

@@ -1,16 +1,18 @@
 //! CIFAR-style ResNets (He et al. 2016, section 4.2, with projection shortcuts): depth 6n + 2, three stages of n basic
 //! blocks with 16, 32, 64 channels, 3x3 convolutions without bias.
 
+use super::Norm;
 use super::graph::{GraphBuilder, Network, TensorId};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
 
 /// ResNet-`depth` for images of shape `input`, with `channels` channels in the first stage (16 as published).
-pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
-    let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
+pub fn build(norm: Norm, depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
+    let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy).with_norm(norm);
     let x = g.conv3x3("conv1", g.input(), channels);
     let mut x = g.norm_act("bn1", x, activation);
     for Block { name, channels, down } in blocks(depth, channels) {
         x = basic_block(&mut g, &name, x, channels, down, activation);
+        g.scale_branch(&name, (depth - 2) / 2);
     }
     let x = g.global_average_pool(x);
     g.dense("fc", x, classes);
@@ -54,7 +56,7 @@ fn basic_block(
     let shortcut = if down {
         // The order of the parameters since version 1 of docs/ORDER.md: recorded bits depend on it.
         g.move_after(&format!("{projection}.weight"), &format!("{conv2}.weight"));
-        g.batch_norm(&format!("{name}.downsample.1"), shortcut)
+        g.norm(&format!("{name}.downsample.1"), shortcut)
     } else {
         shortcut
     };

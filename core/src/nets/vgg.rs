@@ -1,6 +1,7 @@
 //! VGG with batch norm in the common CIFAR form (Simonyan & Zisserman 2015, configurations A, B and D): 3x3 convolutions
 //! without bias, five 2x2 max pools, one dense layer. 32x32 pixels end as 1x1; larger maps are averaged.
 
+use super::Norm;
 use super::graph::{GraphBuilder, Network};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
 
@@ -20,13 +21,14 @@ pub fn convolutions(depth: u32) -> Option<[u32; 5]> {
 /// VGG with `stages` for images of shape `input`, with `channels` channels in the first stage (64 as published).
 pub fn build(
     name: &str,
+    norm: Norm,
     stages: [u32; 5],
     input: Shape,
     classes: u32,
     activation: Activation,
     channels: u32,
 ) -> Network {
-    let mut g = GraphBuilder::new(name, input, Loss::SoftmaxCrossEntropy);
+    let mut g = GraphBuilder::new(name, input, Loss::SoftmaxCrossEntropy).with_norm(norm);
     let mut x = g.input();
     // torchvision counts every module: convolution, batch norm, activation, pool.
     let mut module = 0;

@@ -12,7 +12,7 @@ pub const MOMENTUM: f32 = 0.1;
 /// Images in a leaf of the statistics: part of the order of summation (docs/ORDER.md).
 const LEAF_IMAGES: u32 = 32;
 /// Rows per thread in the elementwise kernels.
-const ROWS: u32 = 4;
+pub(super) const ROWS: u32 = 4;
 
 /// A batch-norm layer.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl BatchNorm {
         u64::from(self.shape.height * self.shape.quads()) * u64::from(samples.div_ceil(LEAF_IMAGES))
     }
 
-    fn kernel(&self, shader: Shader) -> Kernel {
+    pub(super) fn kernel(&self, shader: Shader) -> Kernel {
         let mut all: Vec<(&str, Constant)> = vec![
             ("C", self.shape.channels.into()),
             ("HEIGHT", self.shape.height.into()),
@@ -123,11 +123,23 @@ impl BatchNorm {
         shortcut: Binding,
         a: Binding,
     ) {
+        self.apply_with(rec, label, false, [y, coefficients, shortcut, a]);
+    }
+
+    /// [`BatchNorm::apply`], with coefficients of each sample and channel if `per_sample`.
+    pub(super) fn apply_with(&self, rec: &mut Recording, label: &str, per_sample: bool, bindings: [Binding; 4]) {
         let elements = self.elements(rec);
         let tensors = if self.shortcut { 3 } else { 2 };
-        let kernel = self.kernel(Shader::BnApply);
+        let kernel = self.kernel(Shader::BnApply).with("PER_SAMPLE", per_sample.into());
         let work = Work::new(elements * 6, elements * 4 * tensors);
-        rec.dispatch(label, kernel, &[y, coefficients, shortcut, a], self.element_tiles(rec), work);
+        rec.dispatch(label, kernel, &bindings, self.element_tiles(rec), work);
+    }
+
+    /// Takes `g` through the activation in place and sums it in leaves, on `[y, coefficients, shortcut, g, leaves]`.
+    pub(super) fn reduce(&self, rec: &mut Recording, label: &str, bindings: [Binding; 5]) {
+        let (threads, elements) = (self.leaves(rec.job.samples), self.elements(rec));
+        let kernel = self.kernel(Shader::BnBackwardReduce);
+        rec.dispatch(label, kernel, &bindings, workgroups(threads), Work::new(elements * 10, elements * 12));
     }
 
     /// The backward pass. It takes `g`, the gradient by `a`, through the activation in place, and writes the gradients by
@@ -136,9 +148,7 @@ impl BatchNorm {
         let Backward { y, coefficients, shortcut, g, leaves, scale_gradient, scale_to_shift, means, dy } = tensors;
         let threads = self.leaves(rec.job.samples);
         let elements = self.elements(rec);
-        let reduce = self.kernel(Shader::BnBackwardReduce);
-        let bindings = [y, coefficients, shortcut, g, leaves];
-        rec.dispatch(label, reduce, &bindings, workgroups(threads), Work::new(elements * 10, elements * 12));
+        self.reduce(rec, label, [y, coefficients, shortcut, g, leaves]);
         let finalize = self.kernel(Shader::BnBackwardFinalize);
         let bindings = [leaves, scale_gradient, means];
         let work = Work::new(threads * 2, threads * 8);

@@ -1,4 +1,4 @@
-//! Twin of shaders/bn_apply.wgsl: a = activation(batch_norm(y) + shortcut).
+//! Twin of shaders/bn_apply.wgsl: a = activation(norm(y) + shortcut).
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -16,6 +16,9 @@ pub struct BnApply {
     shortcut: Tensor,
     a: Tensor,
     has_shortcut: bool,
+    /// Whether the coefficients are those of a sample and channel.
+    per_sample: bool,
+    samples: usize,
     activation: Activation,
     walk: Walk,
 }
@@ -30,6 +33,8 @@ impl Twin for BnApply {
             shortcut: launch.tensor(2, sample),
             a: launch.tensor(3, sample),
             has_shortcut: launch.flag("SHORTCUT"),
+            per_sample: launch.flag("PER_SAMPLE"),
+            samples: launch.samples(),
             activation: Activation::new(launch),
             walk: Walk::new(launch, planes, 1, 2),
         }
@@ -53,21 +58,21 @@ impl ByRegion for BnApply {
     #[inline(always)]
     fn run_regions<L: Lanes>(
         &self,
-        (replica, sample): (usize, usize),
+        first: (usize, usize),
         regions: impl Iterator<Item = Region>,
         scratch: &mut Scratch,
     ) {
         let values = scratch.floats(self.walk.regions.scratch());
-        let [of_y, of_shortcut, of_a] = [&self.y, &self.shortcut, &self.a].map(|planes| planes.start(replica, sample));
+        let [of_y, of_shortcut, of_a] = [&self.y, &self.shortcut, &self.a].map(|planes| planes.start(first.0, first.1));
         for region in regions {
-            let at = [of_y, of_shortcut, of_a].map(|first| first + region.start(0));
+            let at = [of_y, of_shortcut, of_a].map(|start| start + region.start(0));
             // SAFETY: the dispatch only reads y, shortcut and channels; only this piece accesses this region of a.
             unsafe {
                 match (self.activation, region.rows_of_vector::<L>()) {
-                    (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(&region, at, replica),
-                    (Activation::None | Activation::Relu, 2) => self.vectors::<L, 2>(&region, at, replica),
-                    (Activation::None | Activation::Relu, 4) => self.vectors::<L, 4>(&region, at, replica),
-                    _ => self.run_on::<L>(&region, at, replica, values),
+                    (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(&region, at, first),
+                    (Activation::None | Activation::Relu, 2) => self.vectors::<L, 2>(&region, at, first),
+                    (Activation::None | Activation::Relu, 4) => self.vectors::<L, 4>(&region, at, first),
+                    _ => self.run_on::<L>(&region, at, first, values),
                 }
             }
         }
@@ -75,22 +80,27 @@ impl ByRegion for BnApply {
 }
 
 impl BnApply {
-    /// Batch norm's coefficients for the channel of plane `p` of a region.
+    /// The norm's coefficients for plane `p` of a region, whose planes are counted from a sample of a replica.
     #[inline(always)]
-    unsafe fn norm<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Norm<L> {
-        let channels = self.walk.regions.shape.channels;
+    unsafe fn norm<L: Lanes>(&self, region: &Region, p: usize, (replica, sample): (usize, usize)) -> Norm<L> {
+        let (channels, plane) = (self.walk.regions.shape.channels, region.plane + p);
+        let at = if self.per_sample {
+            (replica * self.samples + sample) * channels + plane
+        } else {
+            replica * channels + plane % channels
+        };
         // SAFETY: upheld by the caller.
-        unsafe { Norm::<L>::read(&self.channels, replica * channels + (region.plane + p) % channels) }
+        unsafe { Norm::<L>::read(&self.channels, at) }
     }
 
     /// Computes a region in which S rows fill a vector, with an activation that needs no scratch.
     #[inline(always)]
-    unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
+    unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], first: (usize, usize)) {
         let PlaneLayout { plane, row, width, .. } = region.shape;
         for p in 0..region.planes {
             // SAFETY: upheld by the caller.
             unsafe {
-                let norm = self.norm::<L>(region, p, replica);
+                let norm = self.norm::<L>(region, p, first);
                 let y = self.y.at(at[0] + p * plane).cast_const();
                 let shortcut = self.shortcut.at(at[1] + p * plane).cast_const();
                 let a = self.a.at(at[2] + p * plane);
@@ -113,12 +123,12 @@ impl BnApply {
 
     /// Computes any region: its whole run, borders included.
     #[inline(always)]
-    unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], replica: usize, values: &mut [f32]) {
+    unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], first: (usize, usize), values: &mut [f32]) {
         let plane = region.shape.plane;
         // SAFETY: upheld by the caller; a whole vector may begin anywhere in a tensor, and scratch is padded.
         unsafe {
             for p in 0..region.planes {
-                let norm = self.norm::<L>(region, p, replica);
+                let norm = self.norm::<L>(region, p, first);
                 let y = self.y.at(at[0] + p * plane);
                 let shortcut = self.shortcut.at(at[1] + p * plane);
                 let to = values.as_mut_ptr().add(p * plane);

@@ -3,9 +3,8 @@
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::chan::chan_merge;
+use super::shared::chan::merge;
 use super::shared::pieces::Pieces;
-use super::shared::reduce::LANES;
 use super::twin::{Launch, Twin};
 
 /// One dispatch of `bn_finalize`. A piece is several channels.
@@ -106,27 +105,4 @@ impl BnFinalize {
             }
         }
     }
-}
-
-/// Merges leaves, pairs of mean and M2: lane l takes leaves l, l + 64, ... in turn, then lanes are merged pairwise.
-#[inline(always)]
-fn merge<L: Lanes>(counts: &[f32], leaves: &[f32]) -> [f32; 3] {
-    let mut n = [0.0; LANES];
-    let mut mean = [0.0; LANES];
-    let mut m2 = [0.0; LANES];
-    for (counts, leaves) in counts.chunks(LANES).zip(leaves.as_chunks::<2>().0.chunks(LANES)) {
-        for l in 0..counts.len().min(leaves.len()) {
-            let merged = chan_merge::<L>([n[l], mean[l], m2[l]], [counts[l], leaves[l][0], leaves[l][1]]);
-            [n[l], mean[l], m2[l]] = merged;
-        }
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for l in 0..width {
-            let other = [n[l + width], mean[l + width], m2[l + width]];
-            [n[l], mean[l], m2[l]] = chan_merge::<L>([n[l], mean[l], m2[l]], other);
-        }
-        width /= 2;
-    }
-    [n[0], mean[0], m2[0]]
 }

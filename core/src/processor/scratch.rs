@@ -37,10 +37,12 @@ pub struct ResolvedBinding {
 fn passed_on(shader: Shader) -> &'static [usize] {
     match shader {
         Shader::BnStatistics => &[1],
-        Shader::BnFinalize => &[0],
+        Shader::BiasGradient | Shader::BnFinalize => &[0],
         Shader::BnBackwardReduce => &[4],
         Shader::BnBackwardFinalize => &[0, 2],
-        Shader::BnBackwardApply => &[3],
+        Shader::BnBackwardApply | Shader::GnBackwardApply => &[3],
+        Shader::GnBackwardReduce => &[4],
+        Shader::GnBackwardFinalize => &[0, 3],
         Shader::Conv1x1Dweight | Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged | Shader::ConvValidDweight => {
             &[2]
         }

@@ -72,6 +72,13 @@ impl Kernel {
         Self { shader, constants: constants.to_vec() }
     }
 
+    /// The same kernel with one more constant.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Constant) -> Self {
+        self.constants.push((name, value));
+        self
+    }
+
     /// The shader that is specialised.
     #[must_use]
     pub fn shader(&self) -> Shader {

@@ -7,7 +7,7 @@ use super::optimizer::{Optimizer, UpdateRule};
 use super::poke::{Perturb, Poke};
 use super::run_length::RunLength;
 use super::schedule::{Schedule, learning_rate, warmed_up};
-use crate::nets::{NetError, NetKind, Network};
+use crate::nets::{NetError, NetKind, Network, Norm};
 use crate::ops::cross_entropy::Loss;
 use crate::ops::sgd::Perturbation;
 use crate::ops::{Activation, Shape, adamw};
@@ -145,6 +145,9 @@ pub struct TrainConfig {
     pub width: f64,
     /// Nonlinearity; by default ReLU, tanh for an MLP, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,
+    /// Norm of a ResNet, PreResNet, WideResNet or VGG.
+    #[serde(skip_serializing_if = "Norm::is_default")]
+    pub norm: Norm,
     /// Loss.
     #[serde(skip_serializing_if = "LossKind::is_default")]
     pub loss: LossKind,
@@ -227,6 +230,7 @@ impl Default for TrainConfig {
             net: NetKind::ResNet { depth: 56 },
             width: 1.0,
             activation: None,
+            norm: Norm::Batch,
             loss: LossKind::CrossEntropy,
             dataset: DatasetKind::Cifar10,
             ks: vec![1, 3, 5, 7, 9, 11],
@@ -314,7 +318,7 @@ impl TrainConfig {
     /// # Errors
     /// [`NetError`] if the network does not support such images or the width.
     pub fn network(&self, input: Shape, classes: u32) -> Result<Network, NetError> {
-        let mut network = self.net.build(input, classes, self.activation(), self.width)?;
+        let mut network = self.net.build_with(self.norm, input, classes, self.activation(), self.width)?;
         if self.loss == LossKind::Mse {
             network.loss = Loss::SquaredError;
         }
@@ -497,6 +501,9 @@ impl TrainConfig {
         }
         self.perturb.iter().filter_map(|perturb| perturb.0.as_ref()).try_for_each(Poke::validate)?;
         self.validate_measurements()?;
+        if self.norm != Norm::Batch && matches!(self.net, NetKind::OneLayer | NetKind::Mlp { .. }) {
+            return fail("norm", format!("{} has no norms: leave it out", self.net));
+        }
         if self.loss == LossKind::Mse && self.net == NetKind::OneLayer {
             return fail("loss", "one-layer has one logit and binary cross-entropy: use cross-entropy".to_owned());
         }
@@ -719,12 +726,14 @@ mod tests {
             TrainConfig { lr_changes: changes("5:0.1,5:0.2"), ..base() },
             TrainConfig { batch_size: 0, ..base() },
             TrainConfig { net: NetKind::OneLayer, loss: LossKind::Mse, ..base() },
+            TrainConfig { net: NetKind::Mlp { layers: 2 }, norm: Norm::None, ..base() },
             TrainConfig { momentum: 1.0, ..base() },
             TrainConfig { weight_decay: f64::INFINITY, ..base() },
         ];
         for config in bad {
             let message = config.validate().unwrap_err().to_string();
-            let keys = ["loss: ", "ks: ", "lr: ", "lr-changes: ", "batch-size: ", "momentum: ", "weight-decay: "];
+            let keys =
+                ["norm: ", "loss: ", "ks: ", "lr: ", "lr-changes: ", "batch-size: ", "momentum: ", "weight-decay: "];
             assert!(keys.iter().any(|key| message.starts_with(key)), "{message}");
         }
         assert_eq!(base().validate(), Ok(()));

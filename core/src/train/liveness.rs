@@ -35,8 +35,9 @@ impl Liveness {
             }
         }
         for (i, node) in network.nodes.iter().enumerate() {
-            let is_norm = matches!(node.operation, Operation::BatchNorm { .. }) && node.shortcut().is_none();
-            if is_norm && readers[node.output().0] == 1 {
+            let is_norm =
+                matches!(node.operation, Operation::BatchNorm { .. } | Operation::GroupNorm(_) | Operation::Bias(_));
+            if is_norm && node.shortcut().is_none() && readers[node.output().0] == 1 {
                 this.producer[node.output().0] = Some(i);
             }
         }
@@ -56,7 +57,7 @@ impl Liveness {
         (0..self.backward_end.len()).filter(|t| self.backward_end[*t] == Some(i)).map(TensorId).collect()
     }
 
-    /// The node by which the backward pass recomputes a tensor, if it does: a batch norm without a shortcut and with only one
+    /// The node by which the backward pass recomputes a tensor, if it does: a norm, or the bias in its place, without a shortcut and with only one
     /// reader, whose input is kept or recomputed in turn. Block outputs have two readers and are kept.
     pub fn producer(&self, tensor: TensorId) -> Option<usize> {
         self.producer[tensor.0]
@@ -103,7 +104,7 @@ mod tests {
         network(|g, x| {
             let x = g.norm_act("bn1", x, RELU);
             let [y, s] = g.conv_down(["conv2", "projection"], x, 8);
-            let s = g.batch_norm("bn3", s);
+            let s = g.norm("bn3", s);
             g.norm_add_act("bn2", y, s, RELU)
         })
     }

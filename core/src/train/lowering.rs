@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::liveness::{Liveness, backward_reads};
 use super::memory::{self, PlanePool, Planes};
 use crate::nets::{self, Network, Node, Operation, ParameterId, TensorId, Tensors};
-use crate::ops::{Pass, Shape, Tiles, activation, add, batch_norm, conv_down, cross_entropy, gate, pool};
+use crate::ops::{
+    Pass, Shape, Tiles, activation, add, batch_norm, bias, conv_down, cross_entropy, gate, group_norm, pool,
+};
 use crate::record::{Binding, BufferId, Command, Recording};
 
 /// Buffers that the passes of one chunk of replicas use, besides scratch.
@@ -109,7 +111,9 @@ impl Lowering<'_> {
     }
 
     fn coefficients(&mut self, node: &Node, shape: Shape) -> Binding {
-        self.per_replica(&format!("coefficients {}", node.name), u64::from(shape.channels) * 16)
+        let is_per_sample = matches!(node.operation, Operation::GroupNorm(_));
+        let samples = if is_per_sample { u64::from(self.rec.job.samples) } else { 1 };
+        self.per_replica(&format!("coefficients {}", node.name), samples * u64::from(shape.channels) * 16)
     }
 
     /// The packed weights of a convolution for the forward pass.
@@ -151,14 +155,25 @@ impl Lowering<'_> {
         self.vector("gradient of the logits", self.network.shapes[self.network.logits().0])
     }
 
-    /// The output of a batch norm from its input and its coefficients.
+    /// The output of a norm, or of the bias in its place, from its input and its coefficients.
     fn norm_output(&mut self, node: &Node, values: &Tensors<Location>) -> Location {
-        let Operation::BatchNorm { norm, .. } = &node.operation else { unreachable!("{}", node.name) };
-        let coefficients = self.coefficients(node, norm.shape);
+        let shape = self.network.shapes[node.output().0];
+        let coefficients = self.coefficients(node, shape);
         let x = self.input(node, 0, values);
         let shortcut = node.shortcut().map_or(x, |_| self.input(node, 1, values));
-        let a = self.pool.take(norm.shape);
-        norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
+        let a = self.pool.take(shape);
+        match &node.operation {
+            Operation::BatchNorm { norm, .. } => {
+                norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
+            }
+            Operation::GroupNorm(norm) => {
+                norm.apply(self.rec, &node.name, [x, coefficients, shortcut, a.binding]);
+            }
+            Operation::Bias(bias) => {
+                bias.norm().apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
+            }
+            other => unreachable!("{}: {other:?}", node.name),
+        }
         Location::Planes(a)
     }
 
@@ -312,6 +327,17 @@ impl nets::Forward for Lowering<'_> {
                 } else {
                     norm.running(self.rec, label, channels, coefficients);
                 }
+                self.norm_output(node, values)
+            }
+            Operation::GroupNorm(norm) => {
+                let coefficients = self.coefficients(node, shape);
+                let [scale, shift] = [node.weight(), node.bias()].map(|id| self.parameter(id));
+                norm.statistics(self.rec, label, [x, scale, shift, coefficients]);
+                self.norm_output(node, values)
+            }
+            Operation::Bias(bias) => {
+                let coefficients = self.coefficients(node, shape);
+                bias.coefficients(self.rec, label, self.parameter(node.weight()), coefficients);
                 self.norm_output(node, values)
             }
             Operation::Add => {
@@ -468,6 +494,48 @@ impl nets::Backward for Lowering<'_> {
                     None => self.release(gradient),
                 }
             }
+            Operation::GroupNorm(norm) => {
+                let y = self.input(node, 0, values);
+                let samples = u64::from(self.rec.job.samples);
+                let dy = self.pool.take(shape);
+                let tensors = group_norm::Backward {
+                    y,
+                    coefficients: self.coefficients(node, shape),
+                    shortcut: node.shortcut().map_or(y, |_| self.input(node, 1, values)),
+                    g,
+                    sums: self.per_replica("sums of norms", samples * u64::from(shape.channels) * 8),
+                    scale: self.parameter(node.weight()),
+                    scale_gradient: self.gradient(node.weight()),
+                    scale_to_shift: self.weight_to_bias(node),
+                    means: self.per_replica("means of groups", samples * u64::from(norm.groups()) * 8),
+                    dy: dy.binding,
+                };
+                norm.backward(self.rec, label, tensors);
+                self.accumulate(node, 0, Location::Planes(dy), sums);
+                // The gradient behind the activation is also the shortcut's.
+                match node.shortcut() {
+                    Some(_) => self.accumulate(node, 1, gradient, sums),
+                    None => self.release(gradient),
+                }
+            }
+            Operation::Bias(bias) => {
+                let y = self.input(node, 0, values);
+                let tensors = bias::Backward {
+                    y,
+                    coefficients: self.coefficients(node, shape),
+                    shortcut: node.shortcut().map_or(y, |_| self.input(node, 1, values)),
+                    g,
+                    leaves: self.per_replica("leaves", bias.leaves(self.rec.job.samples) * 8),
+                    gradient: self.gradient(node.weight()),
+                };
+                bias.backward(self.rec, label, tensors);
+                // Later kernels write gradients in place, so the shortcut needs its own.
+                let of_shortcut = node.shortcut().map(|_| self.copy(label, gradient, shape));
+                self.accumulate(node, 0, gradient, sums);
+                if let Some(copy) = of_shortcut {
+                    self.accumulate(node, 1, copy, sums);
+                }
+            }
             Operation::Add => {
                 // Later kernels write gradients in place, so each input needs its own.
                 let copy = self.copy(label, gradient, shape);
@@ -570,7 +638,7 @@ mod tests {
         let a = g.norm_act("bn1", x, SWISH);
         // A batch norm of a batch norm's output, which has one reader and is not kept.
         let b = g.norm_act("bn2", a, SWISH);
-        let b = g.batch_norm("bn3", b);
+        let b = g.norm("bn3", b);
         let c = g.conv3x3("conv2", b, 4);
         let d = g.activation("act", a, SWISH);
         let sum = g.add("sum", c, d);

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use lastbit_core::bench::tune;
 use lastbit_core::gpu::wgsl::source;
-use lastbit_core::nets::{GraphBuilder, NetKind, Network};
+use lastbit_core::nets::{GraphBuilder, NetKind, Network, Norm};
 use lastbit_core::ops::cross_entropy::Loss;
 use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, functions, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
@@ -88,6 +88,12 @@ fn all_recordings() -> Vec<Recording> {
         add(&network(NetKind::PreResNet { depth: 20 }, [3, 32, 32], activation, 1.0), &[1, 2]);
         for (depth, factor) in [(10, 1), (16, 4), (28, 10)] {
             add(&network(NetKind::WideResNet { depth, factor }, [3, 32, 32], activation, 1.0), &[1, 2]);
+        }
+        for norm in [Norm::Group, Norm::None] {
+            for net in [resnet(20), NetKind::WideResNet { depth: 16, factor: 4 }, vgg(11)] {
+                let network = net.build_with(norm, Shape::new(3, 32, 32), 10, activation, 1.0);
+                add(&network.expect("a network that the command line takes"), &[]);
+            }
         }
         for layers in 1..=8 {
             let mlp = network(NetKind::Mlp { layers }, [3, 32, 32], activation, 1.0);

@@ -10,6 +10,7 @@ mod conv;
 mod conv1x1;
 mod conv_down;
 mod divergence;
+mod group_norm;
 mod head;
 mod max_pool;
 mod numbers;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use lastbit_core::data::{Dataset, ImageSet};
-use lastbit_core::nets::{Forward, NetKind, Network, Node, Operation, Tensors};
+use lastbit_core::nets::{Forward, NetKind, Network, Node, Norm, Operation, Tensors};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
 use lastbit_core::train::{Event, LossKind, Start, State, TrainConfig, Trainer, Tuning, Weights};
 
@@ -100,6 +100,23 @@ impl Candle<'_> {
                 // Not max_pool2d: it divides the gradient between equal pixels.
                 let (n, c, h, w) = x.dims4()?;
                 x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
+            }
+            Operation::GroupNorm(norm) => {
+                let (shape, n) = (norm.shape, x.dims()[0]);
+                let [c, h, w] = [shape.channels, shape.height, shape.width].map(|side| side as usize);
+                let groups = x.reshape((n, norm.groups() as usize, ()))?;
+                let centred = groups.broadcast_sub(&groups.mean_keepdim(2)?)?;
+                let variance = centred.sqr()?.mean_keepdim(2)?;
+                let normalized = centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?;
+                let column = |i: usize| parameter(i).reshape((1, c, 1, 1));
+                let z = normalized.reshape((n, c, h, w))?.broadcast_mul(&column(0)?)?.broadcast_add(&column(1)?)?;
+                let z = node.shortcut().map_or(Ok(z.clone()), |s| z + values.at(s))?;
+                norm.activation.map_or(Ok(z.clone()), |a| activate(&z, a))?
+            }
+            Operation::Bias(bias) => {
+                let z = x.broadcast_add(&parameter(0).reshape((1, bias.shape.channels as usize, 1, 1))?)?;
+                let z = node.shortcut().map_or(Ok(z.clone()), |s| z + values.at(s))?;
+                bias.activation.map_or(Ok(z.clone()), |a| activate(&z, a))?
             }
             Operation::Flatten(_) => x.flatten_from(1)?,
             Operation::GlobalAveragePool => x.mean((2, 3))?,
@@ -256,6 +273,25 @@ fn preresnet8_agrees_with_candle() {
     let net = NetKind::PreResNet { depth: 8 };
     check(&TrainConfig { net, ..resnet8(Activation::Swish { beta: 5.0 }, 1.0) }, synthetic(9), 1e-4);
     check(&TrainConfig { net, ..resnet8(Activation::Relu, 1.0) }, synthetic(9), 1e-2);
+}
+
+/// Every kind of network with norms, with others in place of batch norm.
+fn check_norm(norm: Norm) {
+    let swish = Activation::Swish { beta: 1.0 };
+    check(&TrainConfig { norm, ..resnet8(swish, 1.0) }, synthetic(9), 1e-4);
+    let net = NetKind::WideResNet { depth: 10, factor: 2 };
+    check(&TrainConfig { net, norm, ..resnet8(swish, 0.5) }, synthetic(9), 1e-4);
+    check(&TrainConfig { norm, ..vgg11(swish) }, synthetic(5), 1e-4);
+}
+
+#[test]
+fn networks_without_norms_agree_with_candle() {
+    check_norm(Norm::None);
+}
+
+#[test]
+fn networks_with_group_norm_agree_with_candle() {
+    check_norm(Norm::Group);
 }
 
 #[test]

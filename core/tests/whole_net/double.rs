@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lastbit_core::data::{Dataset, checkerboard, synthetic};
 use lastbit_core::double::DoubleTrainer;
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{Event, LossKind, LrChange, Optimizer, Schedule, StepEvent, TrainConfig};
@@ -66,6 +66,23 @@ fn gradients_of_resnet8_match_the_adapter() {
 fn gradients_of_preresnet8_are_the_gpus() {
     let net = NetKind::PreResNet { depth: 8 };
     check(TrainConfig { net, ..small(Activation::Swish { beta: 5.0 }) }, synthetic::dataset(3, 16, 4), 1e-4);
+}
+
+/// Networks with others in place of batch norm.
+fn check_norm(norm: Norm) {
+    for net in [NetKind::ResNet { depth: 8 }, NetKind::WideResNet { depth: 10, factor: 2 }] {
+        check(TrainConfig { net, norm, ..small(Activation::Tanh) }, synthetic::dataset(3, 8, 4), 1e-4);
+    }
+}
+
+#[test]
+fn gradients_without_norms_are_the_adapters() {
+    check_norm(Norm::None);
+}
+
+#[test]
+fn gradients_with_group_norm_are_the_adapters() {
+    check_norm(Norm::Group);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_network_whose_tensors_fit_is_built() {
 
 #[test]
 fn a_tensor_that_the_graph_does_not_have_is_refused() {
-    let found = refusal_after_conv(|g, _| g.batch_norm("bn1", TensorId(9)));
+    let found = refusal_after_conv(|g, _| g.norm("bn1", TensorId(9)));
     assert_refused(found, "net: bn1 needs an input that is in this graph");
 }
 
@@ -132,7 +132,7 @@ fn the_last_layer_computes_the_logits_and_every_other_output_is_read() {
     });
     assert_refused(found, "net: the loss needs one logit");
     let found = refusal_after_conv(|g, x| {
-        g.batch_norm("bn1", x);
+        g.norm("bn1", x);
         x
     });
     assert_refused(found, "net: bn1 needs a layer that reads its output");

@@ -11,6 +11,7 @@ pub mod pair_weights;
 pub mod panel;
 pub mod pieces;
 pub mod planes;
+pub mod quads;
 pub mod reduce;
 pub mod relative;
 pub mod tensor;

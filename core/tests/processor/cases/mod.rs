@@ -51,6 +51,8 @@ pub fn cases(seed: u64) -> Vec<Case> {
     norms::activations(&mut random, &mut all);
     norms::sums(&mut random, &mut all);
     norms::gates(&mut random, &mut all);
+    norms::biases(&mut random, &mut all);
+    norms::group_norms(&mut random, &mut all);
     norms::norms(&mut random, &mut all);
     pools::pools(&mut random, &mut all);
     ends::inputs(&mut random, &mut all);

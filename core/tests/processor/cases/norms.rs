@@ -1,6 +1,8 @@
 //! Cases of activations and batch norm.
 
 use lastbit_core::ops::batch_norm::{self, BatchNorm};
+use lastbit_core::ops::bias::{self, Bias};
+use lastbit_core::ops::group_norm::{self, GroupNorm};
 use lastbit_core::ops::{Activation, Shape, activation, add, gate};
 
 use super::random::Random;
@@ -83,6 +85,90 @@ pub(super) fn gates(random: &mut Random, all: &mut Vec<Case>) {
         let out = sketch.junk(count);
         gate::gate(&mut sketch.rec, "features", features as u64, [switches, x, out]);
         sketch.finish(format!("gates of {}{}", describe(shape), if finite { "" } else { ", not finite" }), all);
+    }
+}
+
+pub(super) fn biases(random: &mut Random, all: &mut Vec<Case>) {
+    for _ in 0..6 {
+        let (height, width) = random.pixels();
+        let shape = Shape::new(random.channels(), height, width);
+        let (replicas, samples) = random.batch(shape.elements() * 20);
+        let layer = Bias { shape, activation: random.activation(), shortcut: random.below(2) == 0 };
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let y = sketch.random_planes(shape, 2.0);
+        let shortcut = if layer.shortcut { sketch.random_planes(shape, 2.0) } else { y };
+        let parameters = sketch.arena(&[7, shape.channels], |random| random.float(2.0));
+        let bias = sketch.tensor(&parameters, 1);
+        let coefficients = sketch.junk((shape.channels * replicas * 4) as usize);
+        layer.coefficients(&mut sketch.rec, "coefficients", bias, coefficients);
+        let a = sketch.junk_planes(shape);
+        layer.norm().apply(&mut sketch.rec, "forward", y, coefficients, shortcut, a);
+        let gradients = sketch.junk_arena(&[7, shape.channels]);
+        let tensors = bias::Backward {
+            y,
+            coefficients,
+            shortcut,
+            g: sketch.random_planes(shape, 2.0),
+            leaves: sketch.junk((layer.leaves(samples) * 2 * u64::from(replicas)) as usize),
+            gradient: sketch.tensor(&gradients, 1),
+        };
+        layer.backward(&mut sketch.rec, "backward", tensors);
+        sketch.finish(format!("bias {}", describe(shape)), all);
+    }
+}
+
+pub(super) fn group_norms(random: &mut Random, all: &mut Vec<Case>) {
+    let mut shapes = vec![(Shape::new(16, 32, 32), 2, 3), (Shape::new(5, 5, 7), 2, 9), (Shape::new(6, 1, 1), 4, 1)];
+    shapes.push((Shape::new(40, 8, 8), 1, 5));
+    for _ in 0..8 {
+        let (height, width) = random.pixels();
+        let shape = Shape::new(random.channels(), height, width);
+        let (replicas, samples) = random.batch(shape.elements() * 20);
+        shapes.push((shape, replicas, samples));
+    }
+    for (shape, replicas, samples) in shapes {
+        let channels = shape.channels;
+        let norm = GroupNorm { shape, activation: random.activation(), shortcut: random.below(2) == 0 };
+        let name = format!("group norm {}", describe(shape));
+        let planes = (channels * samples * replicas) as usize;
+
+        let mut sketch = Sketch::new(random, replicas, samples);
+        // Means and deviations differ widely between channels.
+        let pixels = (shape.height * shape.width) as usize;
+        let mut values = sketch.random.floats(planes * pixels, 1.0);
+        for (i, value) in values.iter_mut().enumerate() {
+            let c = i / pixels % channels as usize;
+            *value = (*value * [1.0, 0.01, 30.0, 0.0][c % 4]) + [0.0, 5.0, -100.0, 2.5][c % 4];
+        }
+        let y = sketch.planes(shape, &values);
+        let parameters = sketch.arena(&[7, channels, channels], |random| random.float(2.0));
+        let (scale, shift) = (sketch.tensor(&parameters, 1), sketch.tensor(&parameters, 2));
+        let out = sketch.junk(planes * 4);
+        norm.statistics(&mut sketch.rec, "statistics", [y, scale, shift, out]);
+        sketch.finish(format!("{name}, statistics"), all);
+
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let y = sketch.random_planes(shape, 2.0);
+        let shortcut = if norm.shortcut { sketch.random_planes(shape, 2.0) } else { y };
+        let coefficients = sketch.random_floats(planes * 4, 2.0);
+        let a = sketch.junk_planes(shape);
+        norm.apply(&mut sketch.rec, "forward", [y, coefficients, shortcut, a]);
+        let parameters = sketch.arena(&[7, channels, channels], |random| random.float(2.0));
+        let gradients = sketch.junk_arena(&[7, channels, channels]);
+        let tensors = group_norm::Backward {
+            y,
+            coefficients,
+            shortcut,
+            g: sketch.random_planes(shape, 2.0),
+            sums: sketch.junk(planes * 2),
+            scale: sketch.tensor(&parameters, 1),
+            scale_gradient: sketch.tensor(&gradients, 1),
+            scale_to_shift: gradients.offsets[2] - gradients.offsets[1],
+            means: sketch.junk((norm.groups() * samples * replicas) as usize * 2),
+            dy: sketch.junk_planes(shape),
+        };
+        norm.backward(&mut sketch.rec, "backward", tensors);
+        sketch.finish(format!("{name}, forward and backward"), all);
     }
 }
 

@@ -177,7 +177,12 @@ impl Reading<'_> {
         let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
         let [y, shortcut, a] = [0, 2, 3].map(|binding| self.planes(binding, channels, ""));
         for at in each([self.replicas, self.samples, channels, height, whole(width)]) {
-            let [mean, inverse, scale, shift] = self.channel(1, at[0], at[2]);
+            let [mean, inverse, scale, shift] = if self.flag("PER_SAMPLE") {
+                let plane = (at[0] * self.samples + at[1]) * channels + at[2];
+                from_fn(|field| self.arrays[1].get(plane * 4 + field))
+            } else {
+                self.channel(1, at[0], at[2])
+            };
             let mut z = self.mac((y.get(at) - mean) * inverse, scale, shift);
             if self.flag("SHORTCUT") {
                 z += shortcut.get(at);
@@ -207,6 +212,125 @@ impl Reading<'_> {
             }
             self.arrays[4].set(at * 2, lane_sum(sum));
             self.arrays[4].set(at * 2 + 1, lane_sum(products));
+        }
+    }
+
+    /// The pixel of column `lane` of quad `quad` of neighbouring planes, and whether it lies inside the row.
+    fn quad_pixel(&self, [r, n, c]: [usize; 3], quad: usize, lane: usize) -> ([usize; 5], bool) {
+        let [height, width] = self.sizes(["HEIGHT", "WIDTH"]);
+        let quads = width.div_ceil(4);
+        let column = quad % quads * 4 + lane;
+        ([r, n, c + quad / (height * quads), quad / quads % height, column], column < width)
+    }
+
+    pub(super) fn gn_statistics(&self) {
+        let [channels, height, width, group] = self.sizes(["C", "HEIGHT", "WIDTH", "GROUP"]);
+        let [_, scale, shift, coefficients] = self.arrays[..] else { unreachable!() };
+        let y = self.planes(0, channels, "");
+        let all = group * height * width.div_ceil(4);
+        for [r, n, g] in each([self.replicas, self.samples, channels / group]) {
+            let first = [r, n, g * group];
+            let of_lane = |_, lane: usize| {
+                let origin = y.get(self.quad_pixel(first, lane, 0).0);
+                let (mut count, mut sum, mut squares) = (0, [0.0; 4], [0.0; 4]);
+                for [quad, column] in each([all, 4]).filter(|[quad, _]| quad % 64 == lane) {
+                    let (pixel, is_inside) = self.quad_pixel(first, quad, column);
+                    let d = (y.get(pixel) - origin) * if is_inside { 1.0 } else { 0.0 };
+                    count += usize::from(is_inside);
+                    sum[column] += d;
+                    squares[column] = self.mac(d, d, squares[column]);
+                }
+                let s = lane_sum(sum);
+                let offset = s / count as f32;
+                let distances = self.mac(-s, offset, lane_sum(squares));
+                [count as f32, origin + offset, if distances > 0.0 { distances } else { 0.0 }]
+            };
+            let merge = |a, b| self.math.chan_merge(a, b);
+            let [count, mean, distances] = pairwise64(all.min(64), [0.0; 3], of_lane, merge);
+            let inverse = 1.0 / (distances / count + self.float("EPSILON")).sqrt();
+            for c in g * group..(g + 1) * group {
+                let p = r * self.stride() + c;
+                let fields = [mean, inverse, scale.get(p), shift.get(p)];
+                for (field, value) in fields.into_iter().enumerate() {
+                    coefficients.set(((r * self.samples + n) * channels + c) * 4 + field, value);
+                }
+            }
+        }
+    }
+
+    pub(super) fn gn_backward_reduce(&self) {
+        let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
+        let [y, shortcut, g] = [0, 2, 3].map(|binding| self.planes(binding, channels, ""));
+        let all = height * width.div_ceil(4);
+        for (plane, [r, n, c]) in each([self.replicas, self.samples, channels]).enumerate() {
+            let [mean, inverse, scale, shift] = from_fn(|field| self.arrays[1].get(plane * 4 + field));
+            let of_lane = |_, lane: usize| {
+                let (mut sum, mut products) = ([0.0; 4], [0.0; 4]);
+                for [quad, column] in each([all, 4]).filter(|[quad, _]| quad % 64 == lane) {
+                    let (pixel, _) = self.quad_pixel([r, n, c], quad, column);
+                    let normalized = (y.get(pixel) - mean) * inverse;
+                    if self.size("ACTIVATION") != 0 {
+                        let mut z = self.mac(normalized, scale, shift);
+                        if self.flag("SHORTCUT") {
+                            z += shortcut.get(pixel);
+                        }
+                        g.set(pixel, g.get(pixel) * self.activate_slope(z));
+                    }
+                    sum[column] += g.get(pixel);
+                    products[column] = self.mac(g.get(pixel), normalized, products[column]);
+                }
+                [lane_sum(sum), lane_sum(products)]
+            };
+            let total = pairwise64(all.min(64), [0.0; 2], of_lane, add);
+            total.into_iter().enumerate().for_each(|(i, total)| self.arrays[4].set(plane * 2 + i, total));
+        }
+    }
+
+    pub(super) fn gn_backward_finalize(&self) {
+        let [channels, height, width, group] = self.sizes(["C", "HEIGHT", "WIDTH", "GROUP"]);
+        let [sums, scale, gradient, means] = self.arrays[..] else { unreachable!() };
+        let sum = |r: usize, n: usize, c: usize, i: usize| sums.get(((r * self.samples + n) * channels + c) * 2 + i);
+        for (at, [r, n, g, i]) in each([self.replicas, self.samples, channels / group, 2]).enumerate() {
+            let mut total = 0.0;
+            for c in g * group..(g + 1) * group {
+                total = self.mac(scale.get(r * self.stride() + c), sum(r, n, c, i), total);
+            }
+            means.set(at, total / (group * height * width) as f32);
+        }
+        for [r, c] in each([self.replicas, channels]) {
+            for (i, at) in [(1, 0), (0, self.argument("scale_to_shift"))] {
+                let total = (0..self.samples).fold(0.0, |total, n| total + sum(r, n, c, i));
+                gradient.set(r * self.stride() + at + c, total);
+            }
+        }
+    }
+
+    pub(super) fn gn_backward_apply(&self) {
+        let [channels, height, width, group] = self.sizes(["C", "HEIGHT", "WIDTH", "GROUP"]);
+        let [y, g, dy] = [0, 1, 4].map(|binding| self.planes(binding, channels, ""));
+        for at in each([self.replicas, self.samples, channels, height, whole(width)]) {
+            let plane = (at[0] * self.samples + at[1]) * channels + at[2];
+            let [mean, inverse, scale, _] = from_fn(|field| self.arrays[2].get(plane * 4 + field));
+            let [mean_g, mean_product] = [0, 1].map(|i| self.arrays[3].get(plane / group * 2 + i));
+            let normalized = (y.get(at) - mean) * inverse;
+            let value = inverse * self.mac(normalized, -mean_product, self.mac(scale, g.get(at), -mean_g));
+            dy.set(at, value * mask(at[4], width));
+        }
+    }
+
+    pub(super) fn bias_coefficients(&self) {
+        for (channel, [r, c]) in each([self.replicas, self.size("C")]).enumerate() {
+            for (field, value) in [0.0, 1.0, 1.0, self.arrays[0].get(r * self.stride() + c)].into_iter().enumerate() {
+                self.arrays[1].set(channel * 4 + field, value);
+            }
+        }
+    }
+
+    pub(super) fn bias_gradient(&self) {
+        let count = self.leaves_of_channel();
+        for (channel, [r, c]) in each([self.replicas, self.size("C")]).enumerate() {
+            let take = |part, leaf: usize| part + self.arrays[0].get((channel * count + leaf) * 2);
+            self.arrays[1].set(r * self.stride() + c, pairwise64(count, 0.0, take, |a, b| a + b));
         }
     }
 
