@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use lastbit_core::data::{Dataset, checkerboard, synthetic};
 use lastbit_core::double::DoubleTrainer;
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::ops::Activation;
 use lastbit_core::pde::symmetric_eigenvalues;
-use lastbit_core::train::{Curvature, CurvatureEvent, Event, TrainConfig};
+use lastbit_core::train::{
+    Curvature, CurvatureEvent, Event, Probe, ProbeBatch, Switches, TrainConfig, Tuning, Weights,
+};
 use runs::{finish, small, trainer_on};
 
 /// Curvature by `DoubleTrainer`'s gradients, with differences so small that only float64 can take them.
@@ -151,6 +153,39 @@ fn curvature_of_a_resnet_agrees_with_float64() {
     assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
     assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
     assert!(found.product_error < 0.002, "{found:?}");
+}
+
+/// A network whose ReLUs the first replica switches computes, for that replica, what the network itself computes, and for one at the same
+/// weights as well.
+#[test]
+fn switched_relus_change_nothing_for_the_replica_that_switches_them() {
+    let nets = [
+        ("resnet8", Norm::Batch),
+        ("resnet8", Norm::Group),
+        ("resnet8", Norm::None),
+        ("preresnet8", Norm::Batch),
+        ("wrn10-1", Norm::Batch),
+        ("vgg11", Norm::Batch),
+        ("mlp2", Norm::Batch),
+    ];
+    for (net, norm) in nets {
+        let net: NetKind = net.parse().unwrap();
+        let config = TrainConfig { net, norm, activation: Some(Activation::Relu), ks: vec![1], ..small() };
+        pollster::block_on(async {
+            let probe = async |slots, switches| {
+                let (context, dataset) = (runs::context(), runs::dataset());
+                Probe::new(context, &config, dataset, Tuning::default(), (slots, switches), 0).await.unwrap()
+            };
+            let (mut own, mut switched) = (probe(1, Switches::Own).await, probe(3, Switches::First).await);
+            let point = own.point(&Weights::initial(own.network(), 1));
+            let other: Vec<f32> = point.iter().map(|w| w * 1.5).collect();
+            let wanted = own.gradients(&[&point], &ProbeBatch::Step(1)).await.unwrap();
+            let found = switched.gradients(&[&point, &other, &point], &ProbeBatch::Step(1)).await.unwrap();
+            assert_eq!(found[0], wanted[0], "{net} with {norm}");
+            assert_eq!(found[2], wanted[0], "{net} with {norm}: the same weights");
+            assert_ne!(found[1].values, wanted[0].values);
+        });
+    }
 }
 
 #[test]
