@@ -156,7 +156,7 @@ mod tests {
         for text in ["resnet56:relu:cifar10", "vgg16:swish:fashion-mnist", "resnet8:swish:2:synthetic"] {
             assert_eq!(text.parse::<RowSpec>().unwrap().to_string(), text);
         }
-        for text in ["resnet56", "resnet56:relu", "resnet9:relu:cifar10", "resnet56:tanh:cifar10", "resnet56:relu:x"] {
+        for text in ["resnet56", "resnet56:relu", "resnet9:relu:cifar10", "resnet56:gelu:cifar10", "resnet56:relu:x"] {
             assert!(text.parse::<RowSpec>().is_err(), "{text}");
         }
     }
