@@ -237,6 +237,12 @@ impl Network {
     pub fn logits(&self) -> TensorId {
         self.nodes.last().map_or(TensorId(0), Node::output)
     }
+
+    /// Number of logits of a sample: of classes, or 1 where two classes share one.
+    #[must_use]
+    pub fn logits_per_sample(&self) -> u32 {
+        self.shapes[self.logits().0].channels
+    }
 }
 
 /// Tensors in an arena begin at multiples of 64 floats: 256 bytes, the alignment of a binding, and one block of the reductions.

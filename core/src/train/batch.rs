@@ -10,6 +10,15 @@ use crate::data::{Dataset, ImageSet, Sampler, augment};
 /// Samples in an evaluation batch (docs/RULES.md).
 pub const EVALUATION_BATCH: u32 = 256;
 
+/// Which images of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetKind {
+    /// The training images.
+    Train,
+    /// The test images.
+    Test,
+}
+
 /// Numbers of images that a run uses, after `train-limit` and `test-limit`.
 pub struct SetSizes {
     /// Number of training images.
@@ -28,6 +37,15 @@ impl SetSizes {
     /// Sizes of the batches that these images are divided into.
     pub fn batches(&self, batch_size: u32) -> BatchSizes {
         BatchSizes { train: sizes_of(self.train, batch_size), evaluate: sizes_of(self.test, EVALUATION_BATCH) }
+    }
+
+    /// Sizes of the batches if statistics and evaluations take at most `images` of either set, all in evaluation batches. Statistics leave
+    /// out a smaller last batch.
+    pub fn evaluation_batches(&self, images: usize) -> BatchSizes {
+        let of = |set: usize| sizes_of(set.min(images), EVALUATION_BATCH);
+        let (train, mut evaluate) = (of(self.train), of(self.test));
+        evaluate.extend(train.iter().filter(|size| !of(self.test).contains(size)));
+        BatchSizes { train: train[..1].to_vec(), evaluate }
     }
 }
 
@@ -83,10 +101,30 @@ impl Batches {
         samples.len() as u32
     }
 
-    /// Writes the training images `range`, which exist, in file order and centred, into `upload`.
-    pub fn centred(&self, range: Range<usize>, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
+    /// Number of images of a set after the limits.
+    pub fn images(&self, set: SetKind) -> usize {
+        match set {
+            SetKind::Train => self.sizes.train,
+            SetKind::Test => self.sizes.test,
+        }
+    }
+
+    /// Labels of the images `range` of a set, which exist.
+    pub fn labels(&self, set: SetKind, range: Range<usize>) -> &[u8] {
+        &self.set(set).labels[range]
+    }
+
+    fn set(&self, set: SetKind) -> &ImageSet {
+        match set {
+            SetKind::Train => &self.dataset.train,
+            SetKind::Test => &self.dataset.test,
+        }
+    }
+
+    /// Writes the images `range` of a set, which exist, in file order and centred, into `upload`. Returns their number.
+    pub fn centred(&self, set: SetKind, range: Range<usize>, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
         let samples = range.len();
-        put(&self.dataset.train, range, &vec![augment::CENTERED; samples], layout, upload);
+        put(self.set(set), range, &vec![augment::CENTERED; samples], layout, upload);
         samples as u32
     }
 
@@ -97,8 +135,7 @@ impl Batches {
         if first >= last {
             return None;
         }
-        put(&self.dataset.test, first..last, &vec![augment::CENTERED; last - first], layout, upload);
-        Some((last - first) as u32)
+        Some(self.centred(SetKind::Test, first..last, layout, upload))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Logits and predictions of a run's networks on its test images.
 
 use super::error::TrainError;
+use super::outputs::winner;
 use super::plan::RecordingKind;
 use super::trainer::Trainer;
 use crate::device::Submitter;
@@ -12,7 +13,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn logits(&mut self, most: usize) -> Result<Vec<Vec<f32>>, TrainError> {
-        let classes = self.logits_per_image();
+        let classes = self.network.logits_per_sample() as usize;
         let mut logits = vec![Vec::new(); self.config.ks.len()];
         let mut next = 0;
         while next < most {
@@ -45,26 +46,8 @@ impl Trainer {
     /// # Errors
     /// Same as [`Trainer::logits`].
     pub async fn predictions(&mut self, most: usize) -> Result<Vec<Vec<u32>>, TrainError> {
-        let classes = self.logits_per_image().max(1);
+        let classes = self.network.logits_per_sample() as usize;
         let logits = self.logits(most).await?;
         Ok(logits.iter().map(|replica| replica.chunks(classes).map(winner).collect()).collect())
     }
-
-    fn logits_per_image(&self) -> usize {
-        self.network.shapes[self.network.logits().0].channels as usize
-    }
-}
-
-/// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
-fn winner(logits: &[f32]) -> u32 {
-    if let [logit] = logits {
-        return u32::from(*logit > 0.0);
-    }
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best as u32
 }

@@ -61,6 +61,17 @@ impl Location {
     }
 }
 
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassKind {
+    /// A training step: the batch's own statistics, and a backward pass follows.
+    Training,
+    /// Statistics of batch norms: the batch's own, and nothing follows.
+    Statistics,
+    /// An evaluation: running statistics, and nothing follows.
+    Evaluation,
+}
+
 /// Name of the buffer with the output of a node that computes vectors.
 fn output_name(node: &str) -> String {
     format!("output of {node}")
@@ -74,8 +85,7 @@ pub struct Lowering<'a> {
     pub tiles: &'a Tiles,
     pub pool: PlanePool<'a>,
     pub rec: &'a mut Recording,
-    /// Whether this is a training step, with batch statistics and a backward pass, or an evaluation with running statistics.
-    pub training: bool,
+    pub pass: PassKind,
     pub liveness: Liveness,
     /// Copies for each replica of tensors that all replicas share.
     pub copies: HashMap<TensorId, Location>,
@@ -321,7 +331,7 @@ impl nets::Forward for Lowering<'_> {
                     mean_to_variance: running.variance - running.mean,
                 };
                 let coefficients = self.coefficients(node, shape);
-                if self.training {
+                if self.pass != PassKind::Evaluation {
                     let leaves = self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8);
                     norm.statistics(self.rec, label, x, leaves, channels, coefficients);
                 } else {
@@ -392,7 +402,7 @@ impl nets::Forward for Lowering<'_> {
     }
 
     fn after_forward(&mut self, index: usize, values: &mut Tensors<Location>) {
-        self.release_all(self.liveness.ends_forward(index, self.training), values);
+        self.release_all(self.liveness.ends_forward(index, self.pass == PassKind::Training), values);
     }
 }
 

@@ -131,7 +131,7 @@ pub enum RecordingKind {
     Fingerprint(usize),
     /// Loss and gradient of a training batch, without an update. Only a [`Probe`](super::Probe) has it.
     Gradient(usize, u32),
-    /// A forward pass with the statistics of a training batch, which updates the running ones. Only a [`Probe`](super::Probe) has it.
+    /// A forward pass with the batch's own statistics, which updates the running ones. Only a [`Probe`](super::Probe) has it.
     Statistics(usize, u32),
 }
 
@@ -140,10 +140,10 @@ pub enum RecordingKind {
 pub(super) enum PlanUse {
     /// Training.
     Training,
-    /// Evaluating given weights.
-    Probing,
-    /// Computing gradients at given weights, and nothing else.
+    /// Computing gradients at given weights.
     Gradients,
+    /// Computing statistics of batch norms and logits at given weights.
+    Evaluating,
 }
 
 /// What is done with a batch.

@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::batch::{Batches, SetSizes};
+use super::batch::{Batches, SetKind, SetSizes};
 use super::config::TrainConfig;
 use super::error::TrainError;
-use super::plan::{MemoryLimits, Plan, PlanUse, RecordingKind, Tuning};
+use super::plan::{BatchSizes, MemoryLimits, Plan, PlanUse, RecordingKind, Tuning};
 use super::state::Weights;
 use super::trainer::{allocated, dispatch_flops, network_of, tuned};
 use super::transfer;
-use crate::data::Dataset;
+use crate::data::{Dataset, Outline};
 use crate::device::{Buffers, Context, Program, Readback, Submitter};
 use crate::nets::Network;
 use crate::ops::sgd::Perturbation;
@@ -50,13 +50,29 @@ pub enum Switches {
 
 /// Evaluates a network at given weights.
 pub struct Probe {
-    context: Rc<Context>,
-    plan: Plan,
-    buffers: Buffers,
-    programs: HashMap<RecordingKind, Program>,
-    readback: Readback,
-    batches: Batches,
+    pub(super) context: Rc<Context>,
+    pub(super) plan: Plan,
+    pub(super) buffers: Buffers,
+    pub(super) programs: HashMap<RecordingKind, Program>,
+    pub(super) readback: Readback,
+    pub(super) batches: Batches,
+    pub(super) slots: usize,
+}
+
+/// A plan that trains nothing.
+fn plan_of_use(
+    plan_use: PlanUse,
+    network: &Network,
     slots: usize,
+    sizes: &BatchSizes,
+    outline: &Outline,
+    tuning: &Tuning,
+    limits: MemoryLimits,
+) -> Result<Plan, TrainError> {
+    let normalization: Vec<_> = outline.normalization.iter().map(|bits| bits.map(f32::from_bits)).collect();
+    let images = (normalization.as_slice(), outline.pad_byte);
+    let rule = Perturbation::Divide.into();
+    Ok(Plan::of_use(plan_use, network, slots, rule, sizes, images, tuning, limits)?)
 }
 
 impl Probe {
@@ -77,13 +93,44 @@ impl Probe {
         let (tuning, limits) = tuned(&context, tuning);
         let limits = MemoryLimits { total: limits.total.map(|total| total.saturating_sub(reserved)), ..limits };
         let plan = Self::plan(config, &dataset, &tuning, (slots, switches), limits)?;
-        let buffers = allocated(&context, &plan, &tuning).await?;
+        Self::of_plan(context, plan, &tuning, Batches::new(config, dataset), slots).await
+    }
+
+    /// A probe that evaluates networks on at most `images` training and as many test images ([`Probe::estimate_statistics`],
+    /// [`Probe::logits`]), for up to `slots` weights at a time. `reserved` as in [`Probe::new`].
+    ///
+    /// # Errors
+    /// Same as [`Probe::new`].
+    pub async fn evaluating(
+        context: Rc<Context>,
+        config: &TrainConfig,
+        dataset: Arc<Dataset>,
+        tuning: Tuning,
+        (slots, images): (usize, usize),
+        reserved: u64,
+    ) -> Result<Self, TrainError> {
+        let (tuning, limits) = tuned(&context, tuning);
+        let limits = MemoryLimits { total: limits.total.map(|total| total.saturating_sub(reserved)), ..limits };
+        let outline = dataset.outline();
+        let network = network_of(config, &outline)?;
+        let sizes = SetSizes::limited(config, [outline.train, outline.test]).evaluation_batches(images);
+        let plan = plan_of_use(PlanUse::Evaluating, &network, slots, &sizes, &outline, &tuning, limits)?;
+        Self::of_plan(context, plan, &tuning, Batches::new(config, dataset), slots).await
+    }
+
+    async fn of_plan(
+        context: Rc<Context>,
+        plan: Plan,
+        tuning: &Tuning,
+        batches: Batches,
+        slots: usize,
+    ) -> Result<Self, TrainError> {
+        let buffers = allocated(&context, &plan, tuning).await?;
         let mut programs = HashMap::new();
         for kind in plan.kinds() {
-            let flops = dispatch_flops(&context, &tuning);
+            let flops = dispatch_flops(&context, tuning);
             programs.insert(kind, Program::build(&context, &buffers, plan.recording(kind), flops).await?);
         }
-        let batches = Batches::new(config, dataset);
         Ok(Self { context, plan, buffers, programs, readback: Readback::default(), batches, slots })
     }
 
@@ -101,16 +148,12 @@ impl Probe {
         let outline = dataset.outline();
         let network = network_of(config, &outline)?;
         let sizes = SetSizes::limited(config, [outline.train, outline.test]).batches(config.batch_size);
-        let normalization: Vec<_> = outline.normalization.iter().map(|bits| bits.map(f32::from_bits)).collect();
-        let images = (normalization.as_slice(), outline.pad_byte);
-        let rule = Perturbation::Divide.into();
-        let (network, plan_use, most) = match switches {
-            Switches::First if network.has_kinks() => (network.gated(), PlanUse::Gradients, Some(slots)),
-            Switches::First => (network, PlanUse::Gradients, None),
-            Switches::Own => (network, PlanUse::Probing, None),
+        let (network, most) = match switches {
+            Switches::First if network.has_kinks() => (network.gated(), Some(slots)),
+            Switches::First | Switches::Own => (network, None),
         };
         let tuning = Tuning { chunk_replicas: most.or(tuning.chunk_replicas), ..tuning.clone() };
-        let plan = Plan::of_use(plan_use, &network, slots, rule, &sizes, images, &tuning, limits)?;
+        let plan = plan_of_use(PlanUse::Gradients, &network, slots, &sizes, &outline, &tuning, limits)?;
         if most.is_some() && plan.chunks.len() > 1 {
             let message = format!(
                 "the curvature of {} takes {slots} copies of it at a time, which do not fit in memory: use a smaller batch or width",
@@ -184,7 +227,7 @@ impl Probe {
         let mut upload = vec![0; layout.bytes as usize];
         let samples = match batch {
             ProbeBatch::Step(step) => self.batches.train(*step, layout, &mut upload),
-            ProbeBatch::Images(range) => self.batches.centred(range.clone(), layout, &mut upload),
+            ProbeBatch::Images(range) => self.batches.centred(SetKind::Train, range.clone(), layout, &mut upload),
         };
         self.buffers.write(&self.context, self.plan.upload, 0, &upload);
         samples

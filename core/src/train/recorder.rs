@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::liveness::Liveness;
-use super::lowering::{Arenas, Lowering, PackedAt};
+use super::lowering::{Arenas, Lowering, PackedAt, PassKind};
 use super::memory::{Memory, PlanePool, whole};
 use super::optimizer::{Optimizer, UpdateRule};
 use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, PlanUse, RecordingKind, Tuning, UploadLayout};
@@ -161,7 +161,7 @@ impl<'a> Recorder<'a> {
 
     /// The plan of `replicas` replicas in at most `n_chunks` chunks.
     fn plan(mut self, plan_use: PlanUse, replicas: usize, n_chunks: usize) -> Plan {
-        self.lay_out(replicas, n_chunks);
+        self.lay_out(plan_use, replicas, n_chunks);
         let BatchSizes { train, evaluate } = self.sizes;
         let mut recordings = Vec::new();
         for chunk in 0..self.chunks.len() {
@@ -169,18 +169,17 @@ impl<'a> Recorder<'a> {
                 PlanUse::Training => {
                     recordings.extend(train.iter().map(|n| (RecordingKind::Train(chunk, *n), self.train(chunk, *n))));
                 }
-                PlanUse::Probing | PlanUse::Gradients => {
+                PlanUse::Gradients => {
                     let gradients =
                         train.iter().map(|n| (RecordingKind::Gradient(chunk, *n), self.gradient(chunk, *n)));
                     recordings.extend(gradients);
+                    continue;
                 }
-            }
-            if plan_use == PlanUse::Probing {
-                let passes = train.iter().map(|n| (RecordingKind::Statistics(chunk, *n), self.statistics(chunk, *n)));
-                recordings.extend(passes);
-            }
-            if plan_use == PlanUse::Gradients {
-                continue;
+                PlanUse::Evaluating => {
+                    let passes =
+                        train.iter().map(|n| (RecordingKind::Statistics(chunk, *n), self.statistics(chunk, *n)));
+                    recordings.extend(passes);
+                }
             }
             recordings.extend(evaluate.iter().map(|n| (RecordingKind::Evaluate(chunk, *n), self.evaluate(chunk, *n))));
             if plan_use == PlanUse::Training {
@@ -234,13 +233,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Adds the buffers whose size is known before anything is recorded.
-    fn lay_out(&mut self, replicas: usize, n_chunks: usize) {
+    fn lay_out(&mut self, plan_use: PlanUse, replicas: usize, n_chunks: usize) {
         let per_chunk = replicas.div_ceil(n_chunks);
         let ranges: Vec<_> =
             (0..replicas).step_by(per_chunk).map(|first| first..(first + per_chunk).min(replicas)).collect();
         let n_tensors = self.network.parameters.len() as u64;
         let samples = u64::from(self.sizes.largest());
         let (mut up, mut back) = (0, 0);
+        let optimizer_arenas = if plan_use == PlanUse::Training { self.rule.optimizer.arenas() } else { &[] };
         self.upload_layout.step = appended(&mut up, self.step_bytes());
         for (index, range) in ranges.into_iter().enumerate() {
             let n = range.len() as u64;
@@ -248,7 +248,7 @@ impl<'a> Recorder<'a> {
             let (parameters, running) = (arena(self.network.parameter_stride), arena(self.network.running_stride));
             self.chunks.push(Chunk {
                 parameters: self.memory.arena(&format!("parameters {index}"), parameters),
-                optimizer: (self.rule.optimizer.arenas().iter())
+                optimizer: (optimizer_arenas.iter())
                     .map(|name| self.memory.arena(&format!("{name} {index}"), parameters))
                     .collect(),
                 running: self.memory.arena(&format!("running statistics {index}"), running),
@@ -346,7 +346,7 @@ impl<'a> Recorder<'a> {
     /// Loss and gradient of a chunk on a training batch.
     fn gradient(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        let mut lowering = self.lowering(chunk, &mut rec, true);
+        let mut lowering = self.lowering(chunk, &mut rec, PassKind::Training);
         let values = lowering.forward_pass();
         let logits = values.at(lowering.network.logits()).binding().buffer;
         lowering.backward_pass(values);
@@ -354,10 +354,10 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// A forward pass of a chunk on a training batch, which updates the running statistics.
+    /// A forward pass of a chunk with the batch's own statistics, which updates the running ones.
     fn statistics(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        let values = self.lowering(chunk, &mut rec, true).forward_pass();
+        let values = self.lowering(chunk, &mut rec, PassKind::Statistics).forward_pass();
         self.logits = values.at(self.network.logits()).binding().buffer;
         rec
     }
@@ -401,7 +401,7 @@ impl<'a> Recorder<'a> {
     /// Loss and correct answers of a chunk on a batch, with running statistics.
     fn evaluate(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        let values = self.lowering(chunk, &mut rec, false).forward_pass();
+        let values = self.lowering(chunk, &mut rec, PassKind::Evaluation).forward_pass();
         self.logits = values.at(self.network.logits()).binding().buffer;
         rec
     }
@@ -458,7 +458,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// A lowering into `rec`, which begins with the packing of the weights.
-    fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording, training: bool) -> Lowering<'b> {
+    fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording, pass: PassKind) -> Lowering<'b> {
         let (n, samples) = (u64::from(rec.replicas), rec.job.samples);
         let x = self.batch();
         let gradients = self.gradients(chunk);
@@ -484,7 +484,7 @@ impl<'a> Recorder<'a> {
             tiles: self.tiles,
             pool: PlanePool::new(&mut self.memory, rec.replicas, samples),
             rec,
-            training,
+            pass,
             liveness: Liveness::new(self.network),
             copies: HashMap::new(),
         }

@@ -36,10 +36,7 @@ pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<f32>)> {
             fill(*buffer, network.parameter_stride, &|r, arena| put_parameters(&r.optimizer[i].values, arena));
         }
         fill(chunk.running, network.running_stride, &|r, arena| {
-            for (norm, [mean, variance]) in network.running.iter().zip(&r.weights.running) {
-                arena[norm.mean as usize..][..mean.len()].copy_from_slice(mean);
-                arena[norm.variance as usize..][..variance.len()].copy_from_slice(variance);
-            }
+            arena.copy_from_slice(&running_arena(network, &r.weights.running));
         });
     }
     all
@@ -102,6 +99,16 @@ pub fn parameter_arena(network: &Network, values: &[Vec<f32>]) -> Vec<f32> {
     let mut arena = vec![0.0; network.parameter_stride as usize];
     for (parameter, values) in network.parameters.iter().zip(values) {
         arena[parameter.offset as usize..][..values.len()].copy_from_slice(values);
+    }
+    arena
+}
+
+/// The arena of running statistics with `values` in it, and 0 between them.
+pub fn running_arena(network: &Network, values: &[[Vec<f32>; 2]]) -> Vec<f32> {
+    let mut arena = vec![0.0; network.running_stride as usize];
+    for (norm, [mean, variance]) in network.running.iter().zip(values) {
+        arena[norm.mean as usize..][..mean.len()].copy_from_slice(mean);
+        arena[norm.variance as usize..][..variance.len()].copy_from_slice(variance);
     }
     arena
 }
