@@ -7,6 +7,7 @@ mod control;
 mod datasets;
 mod device;
 mod device_test;
+mod ends;
 mod failure;
 mod files;
 mod forecast;

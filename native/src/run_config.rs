@@ -30,6 +30,10 @@ pub struct HostConfig {
     pub flip_bit: Option<FlipBitText>,
     /// Number of complete checkpoints to keep.
     pub keep_checkpoints: u32,
+    /// Images of each set on which the ends are compared, 0 for no comparison; `None` for as many as take little time.
+    pub ends: Option<u32>,
+    /// Whether evaluations keep their logits.
+    pub keep_logits: bool,
     /// What to do if the adapter fails the self-test.
     pub on_broken_device: OnBrokenDevice,
     /// Whether event files for TensorBoard are written.
@@ -45,6 +49,8 @@ impl Default for HostConfig {
             checkpoint_every: CheckpointEvery::default(),
             flip_bit: None,
             keep_checkpoints: 2,
+            ends: None,
+            keep_logits: false,
             on_broken_device: OnBrokenDevice::default(),
             tensorboard: false,
         }
@@ -65,19 +71,29 @@ pub enum OnBrokenDevice {
 /// Source of a merged table, for errors: flags are checked when they are parsed, so a bad value comes from this flag's file.
 pub const CONFIG_FLAG: &str = "--config";
 /// Keys of [`HostConfig`].
-const HOST_KEYS: [&str; 8] = [
+const HOST_KEYS: [&str; 10] = [
     "data-dir",
     "init",
     "adapter",
     "checkpoint-every",
     "flip-bit",
     "keep-checkpoints",
+    "ends",
+    "keep-logits",
     "on-broken-device",
     "tensorboard",
 ];
 /// Keys that may change when a run resumes: they say where and how to run, not what to train.
-const FREE_KEYS: [&str; 6] =
-    ["data-dir", "adapter", "checkpoint-every", "keep-checkpoints", "on-broken-device", "tensorboard"];
+const FREE_KEYS: [&str; 8] = [
+    "data-dir",
+    "adapter",
+    "checkpoint-every",
+    "keep-checkpoints",
+    "ends",
+    "keep-logits",
+    "on-broken-device",
+    "tensorboard",
+];
 /// Keys whose values may grow when a run resumes, with the value of a key that is not set.
 const GROWING_KEYS: [(&str, i64); 2] = [("steps", i64::MAX), ("epochs", 0)];
 

@@ -74,6 +74,43 @@ pub fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
+/// A mean with its 95 % confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The mean of `value` over all pairs of `n` items, with the interval of the jackknife, which leaves out one item at a time: pairs that
+/// share an item are not independent. The interval is that of Student's t with n - 1 degrees of freedom. `None` for fewer than three items
+/// or a value that is not finite.
+pub fn mean_over_pairs(n: usize, value: impl Fn(usize, usize) -> f64) -> Option<Interval> {
+    let mut sums = vec![0.0; n];
+    for i in 0..n {
+        for j in i + 1..n {
+            let value = value(i, j);
+            sums[i] += value;
+            sums[j] += value;
+        }
+    }
+    let items = n as f64;
+    let total = sums.iter().sum::<f64>() / 2.0;
+    if n < 3 || !total.is_finite() {
+        return None;
+    }
+    let mean = total / (items * (items - 1.0) / 2.0);
+    let left = (items - 1.0) * (items - 2.0) / 2.0;
+    let without: Vec<f64> = sums.iter().map(|sum| (total - sum) / left).collect();
+    let centre = without.iter().sum::<f64>() / items;
+    let squares = without.iter().map(|value| (value - centre).powi(2)).sum::<f64>();
+    let margin = t_quantile(n as u32 - 1) * ((items - 1.0) / items * squares).sqrt();
+    Some(Interval { mean, low: mean - margin, high: mean + margin })
+}
+
 /// Standard deviation, in percentage points, of the accuracy of one network over test sets of `images` images.
 pub fn test_set_noise(accuracy_percent: f64, images: usize) -> f64 {
     let p = accuracy_percent / 100.0;
@@ -117,6 +154,37 @@ fn chi_square_quantile(share: f64, freedom: u32) -> f64 {
     (low + high) / 2.0
 }
 
+/// Probability that Student's t with `freedom` degrees of freedom lies between -x and x, by the finite sums for whole numbers of degrees
+/// (Abramowitz & Stegun, 26.7.3 and 26.7.4).
+fn t_probability(x: f64, freedom: u32) -> f64 {
+    let angle = (x / f64::from(freedom).sqrt()).atan();
+    let (sine, cosine) = angle.sin_cos();
+    let is_odd = freedom % 2 == 1;
+    let first = if is_odd { cosine } else { 1.0 };
+    let (mut term, mut sum) = (first, if freedom > 1 { first } else { 0.0 });
+    let mut power = if is_odd { 1 } else { 0 };
+    while power + 2 < freedom {
+        power += 2;
+        term *= cosine * cosine * f64::from(power - 1) / f64::from(power);
+        sum += term;
+    }
+    if is_odd { std::f64::consts::FRAC_2_PI * (angle + sine * sum) } else { sine * sum }
+}
+
+/// The value below which the absolute value of Student's t lies with probability 95 %.
+fn t_quantile(freedom: u32) -> f64 {
+    let (mut low, mut high) = (0.0, 100.0);
+    for _ in 0..100 {
+        let middle = (low + high) / 2.0;
+        if t_probability(middle, freedom) < 0.95 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low + high) / 2.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +198,28 @@ mod tests {
             let ends = [0.025, 0.975].map(|share| chi_square_quantile(share, freedom));
             assert!((ends[0] - low).abs() < 6e-4 && (ends[1] - high).abs() < 6e-4, "{freedom}: {ends:?}");
         }
+    }
+
+    #[test]
+    fn quantiles_of_t_are_those_of_the_tables() {
+        // NIST/SEMATECH e-Handbook of Statistical Methods, table 1.3.6.7.2.
+        for (freedom, quantile) in
+            [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (24, 2.064), (99, 1.984)]
+        {
+            assert!((t_quantile(freedom) - quantile).abs() < 6e-4, "{freedom}: {}", t_quantile(freedom));
+        }
+    }
+
+    #[test]
+    fn pairs_that_share_an_item_are_not_independent() {
+        // For the mean of a_i + a_j, the jackknife is the interval of the mean of 2 a_i.
+        let items = [1.0, 2.0, 4.0, 9.0];
+        let found = mean_over_pairs(4, |i, j| items[i] + items[j]).unwrap();
+        let deviation = Deviation::of(&items).unwrap().ddof1;
+        assert!((found.mean - 8.0).abs() < 1e-12);
+        assert!((found.high - 8.0 - 3.182_446 * 2.0 * deviation / 2.0).abs() < 1e-5, "{found:?}");
+        assert_eq!(mean_over_pairs(2, |_, _| 1.0), None);
+        assert_eq!(mean_over_pairs(3, |_, _| f64::NAN), None);
     }
 
     #[test]

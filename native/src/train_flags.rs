@@ -180,6 +180,14 @@ pub struct RunFlags {
     /// Keep the N newest checkpoints [default: 2]
     #[arg(long, value_name = "N", value_parser = whole_in::<u32>(1, 10_000), allow_negative_numbers = true, help_heading = "Length and recording")]
     keep_checkpoints: Option<u32>,
+    /// After the last step, compare the ends of the copies on the first N training and test images, 0 for no comparison [default: up to
+    /// 2000, where that takes at most a fifth of the run's time]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u32>)]
+    ends: Option<u32>,
+    /// Keep the logits of every evaluation, in RUN_FOLDER/logits
+    #[arg(long = "keep-logits", action = ArgAction::SetTrue, help_heading = "Length and recording")]
+    #[serde(skip)]
+    is_keeping_logits: bool,
     /// Write event files for TensorBoard into RUN_FOLDER/tensorboard
     #[arg(long = "tensorboard", action = ArgAction::SetTrue, help_heading = "Length and recording")]
     #[serde(skip)]
@@ -209,6 +217,9 @@ impl RunFlags {
                 })?;
                 table.insert(key.to_owned(), text.into());
             }
+        }
+        if self.is_keeping_logits {
+            table.insert("keep-logits".to_owned(), true.into());
         }
         if self.is_tensorboard {
             table.insert("tensorboard".to_owned(), true.into());

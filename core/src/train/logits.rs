@@ -1,7 +1,8 @@
 //! Logits and predictions of a run's networks on its test images.
 
+use super::batch::SetKind;
 use super::error::TrainError;
-use super::outputs::winner;
+use super::outputs::{Outputs, encode_outputs, winner};
 use super::plan::RecordingKind;
 use super::trainer::Trainer;
 use crate::device::Submitter;
@@ -39,6 +40,18 @@ impl Trainer {
         }
         logits.iter_mut().for_each(|all| all.truncate(most.saturating_mul(classes)));
         Ok(logits)
+    }
+
+    /// The logits of each replica on all test images as a file: [`encode_outputs`].
+    ///
+    /// # Errors
+    /// Same as [`Trainer::logits`].
+    pub async fn encoded_logits(&mut self) -> Result<Vec<u8>, TrainError> {
+        let per_image = self.network.logits_per_sample() as usize;
+        let outputs: Vec<Outputs> =
+            self.logits(usize::MAX).await?.into_iter().map(|logits| Outputs::new(per_image, logits)).collect();
+        let images = outputs[0].logits().len() / per_image;
+        Ok(encode_outputs(&outputs, self.batches.labels(SetKind::Test, 0..images)))
     }
 
     /// Class that each replica predicts for the first `most` test images, `[R]` of `[N]`.

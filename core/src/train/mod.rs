@@ -51,7 +51,7 @@ pub use error::TrainError;
 pub use estimate::{Estimate, MemoryEstimate, estimate, measurement_seconds, memory as memory_estimate};
 pub use events::{CurvatureEvent, EpochEvent, Event, GrowthEvent, LayersEvent, StepEvent};
 pub use optimizer::{Optimizer, UpdateRule};
-pub use outputs::{Outputs, Similarity};
+pub use outputs::{Outputs, Similarity, decode_outputs, encode_outputs};
 pub use peek::{Peek, PeekRange};
 pub(crate) use plan::default_tiles;
 pub use plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Phase, Plan, RecordingKind, Tuning, UploadLayout};

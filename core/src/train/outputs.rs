@@ -1,5 +1,7 @@
 //! What the logits of networks say: losses, predictions, and how alike two networks are. The host computes in float64.
 
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
 use crate::double::{cross_entropy, sigmoid};
 use crate::ops::cross_entropy::Loss;
 
@@ -120,6 +122,41 @@ fn accuracy(predictions: Vec<u32>, labels: &[u8]) -> f64 {
     100.0 * correct as f64 / labels.len() as f64
 }
 
+/// Outputs of networks on the same images as a file in the safetensors format: `logits`, `[network][image][logit]` F32, and `labels`,
+/// `[image]` U8.
+///
+/// # Panics
+/// If the networks have different shapes, or not as many images as labels.
+#[must_use]
+pub fn encode_outputs(outputs: &[Outputs], labels: &[u8]) -> Vec<u8> {
+    let per_image = outputs.first().map_or(1, |first| first.per_image);
+    let values: Vec<u8> = outputs.iter().flat_map(|of_one| &of_one.logits).flat_map(|l| l.to_le_bytes()).collect();
+    let shape = vec![outputs.len(), labels.len(), per_image];
+    let tensors = [("logits", Dtype::F32, shape, &values[..]), ("labels", Dtype::U8, vec![labels.len()], labels)];
+    let views = tensors.map(|(name, dtype, shape, bytes)| {
+        (name, TensorView::new(dtype, shape, bytes).unwrap_or_else(|error| panic!("{name}: {error}")))
+    });
+    safetensors::serialize(views, None).unwrap_or_else(|error| panic!("logits: {error}"))
+}
+
+/// The outputs and labels of a file by [`encode_outputs`]; `None` if it is another or not whole.
+#[must_use]
+pub fn decode_outputs(bytes: &[u8]) -> Option<(Vec<Outputs>, Vec<u8>)> {
+    let tensors = SafeTensors::deserialize(bytes).ok()?;
+    let (logits, labels) = (tensors.tensor("logits").ok()?, tensors.tensor("labels").ok()?);
+    let [_, images, per_image] = *logits.shape() else { return None };
+    if logits.dtype() != Dtype::F32
+        || labels.dtype() != Dtype::U8
+        || labels.shape() != [images]
+        || images * per_image == 0
+    {
+        return None;
+    }
+    let values = bytemuck::pod_collect_to_vec::<u8, f32>(logits.data());
+    let outputs = values.chunks(images * per_image).map(|of_one| Outputs::new(per_image, of_one.to_vec()));
+    Some((outputs.collect(), labels.data().to_vec()))
+}
+
 /// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
 pub fn winner(logits: &[f32]) -> u32 {
     if let [logit] = logits {
@@ -203,6 +240,14 @@ mod tests {
         let loss = a.loss(Loss::SigmoidBinaryCrossEntropy, &[1, 0, 1]);
         let expected = (libm::log1p(libm::exp(-1.0)) + libm::log1p(libm::exp(-2.0)) + libm::log(2.0)) / 3.0;
         assert!((loss - expected).abs() < 1e-15, "{loss}");
+    }
+
+    #[test]
+    fn a_file_of_outputs_reads_back() {
+        let outputs = [Outputs::new(2, vec![0.5, -1.0, 2.0, 3.0]), Outputs::new(2, vec![1.0, 1.5, -0.0, 1e-40])];
+        let bytes = encode_outputs(&outputs, &[1, 0]);
+        assert_eq!(decode_outputs(&bytes), Some((outputs.to_vec(), vec![1, 0])));
+        assert_eq!(decode_outputs(&bytes[..bytes.len() - 1]), None);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! `lastbit compare`: compares two runs, for example from two machines, and writes a page.
+//! `lastbit compare`: compares two runs bit by bit, for example from two machines, or networks at their ends, and writes a page.
+
+mod ends;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,18 +12,34 @@ use crate::failure::Failure;
 use crate::report;
 use crate::run::Promise;
 use crate::terminal::print_line;
+use crate::value_parsers::whole_in;
 use crate::verify::Comparison;
 
 /// Flags of `compare`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run folder
+    /// Run folder; with --ends, or the folder of a checkpoint in it
     #[arg(value_name = "RUN_FOLDER")]
     first: PathBuf,
-    /// Another run folder, of the same experiment
-    #[arg(value_name = "RUN_FOLDER")]
-    second: PathBuf,
-    /// Where to write the page [default: compare.html in the first folder]
+    /// Another run folder, of the same experiment; with --ends, of the same network, and without it the copies of the first run
+    /// are compared with its first one
+    #[arg(value_name = "RUN_FOLDER", required_unless_present = "ends")]
+    second: Option<PathBuf>,
+    /// Compare the networks at the end: the loss along the straight line between them, disagreement, correlation and ensemble gain,
+    /// distance by layer
+    #[arg(long)]
+    ends: bool,
+    /// With --ends: use the first N training and test images [default: 2000]
+    #[arg(long, value_name = "N", requires = "ends", allow_negative_numbers = true, value_parser = whole_in::<usize>(1, u32::MAX.into()))]
+    images: Option<usize>,
+    /// With --ends: adapter by index or part of its name [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
+    #[arg(long, requires = "ends")]
+    adapter: Option<String>,
+    /// With --ends: folder with the data set's files, or its parent, or the archive [default: that of the first run]
+    #[arg(long, value_name = "PATH", requires = "ends")]
+    data_dir: Option<PathBuf>,
+    /// Where to write the page [default: compare.html in the first folder; with --ends ends.html, or the run's report.html for one
+    /// run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print JSON
@@ -29,9 +47,13 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Compares the runs, writes the page and prints the result. The exit code is 1 if a bit differs.
+/// Compares the runs, writes the page and prints the result. The exit code is 1 if a bit differs; with `--ends` it is always 0.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { first, second, out, json } = arguments;
+    let (first, second) = match arguments.second {
+        Some(second) if !arguments.ends => (arguments.first, second),
+        _ => return ends::run(&arguments),
+    };
+    let (out, json) = (arguments.out, arguments.json);
     let comparison = Comparison::of([first, second])?;
     let page = report::write_comparison(&comparison, out.as_deref())?;
     let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -6,6 +6,9 @@ mod parts;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
+
+use lastbit_core::device::Context;
 
 use toml::Table;
 
@@ -13,12 +16,13 @@ pub use arguments::Arguments;
 use arguments::{new_run, occupied};
 use messages::{TUNING, announcement, cost_lines, ending_json, ending_lines, red_control, warn_of_not_read};
 
+use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::progress::OutputMode;
-use crate::run::{CONFIG_FILE, Contents, OnChange, Outcome, Prepared, inspect, whole_finished_step};
-use crate::run_config::ConfigFile;
+use crate::run::{CONFIG_FILE, Contents, EndsRecord, OnChange, Outcome, Prepared, inspect, whole_finished_step};
+use crate::run_config::{ConfigFile, RunConfig};
 use crate::terminal::warn;
-use crate::{interrupt, report};
+use crate::{ends, interrupt, report};
 
 /// Trains the run that the flags describe.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -77,15 +81,20 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
     let lines = if *output == OutputMode::Text { cost_lines(&prepared)? } else { Vec::new() };
     prepared.tune_for_long_run(|| output.print(TUNING));
     let _unsaved = interrupt::UnsavedWork::begin();
-    let images = prepared.images.clone();
+    let (images, context, config) = (prepared.images.clone(), Rc::clone(&prepared.context), prepared.config.clone());
     let session = prepared.open(out, on_change)?;
     output.print(announcement(&session.trainer, &images, out, session.first_step()));
     lines.iter().for_each(|line| output.print(line));
     let total_steps = session.trainer.total_steps();
     let (outcome, summary) = session.run(output.clone())?;
+    let ends = match outcome {
+        Outcome::Finished => compare_ends(&context, &config, &images, (out, total_steps), output),
+        Outcome::Interrupted(_) => None,
+    };
     // The run is saved, even if its page cannot be written.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
     ending_lines(outcome, &summary, out).iter().for_each(|line| output.print(line));
+    ends.iter().flat_map(ends::lines).for_each(|line| output.print(line));
     page.iter().for_each(|page| output.print(format!("report: {}", page.path.display())));
     output.print_json(&ending_json(outcome, total_steps, out));
     if summary.is_control_red() {
@@ -95,4 +104,24 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
         Outcome::Finished => ExitCode::SUCCESS,
         Outcome::Interrupted(_) => ExitCode::from(interrupt::exit_code()),
     })
+}
+
+/// Compares the ends of a finished run, where that takes little of its time or the user asks for it. The run is saved, even if this fails.
+fn compare_ends(
+    context: &Rc<Context>,
+    config: &RunConfig,
+    images: &Images,
+    (out, total_steps): (&Path, u64),
+    output: &OutputMode,
+) -> Option<EndsRecord> {
+    let train = &config.train;
+    let sets = [images.dataset.train.len(), images.dataset.test.len()];
+    let limit = match config.host.ends {
+        Some(0) => return None,
+        Some(limit) if train.ks.len() > 1 => limit as usize,
+        Some(_) => return None,
+        None => ends::affordable_images(train, total_steps, sets)?,
+    };
+    let compared = ends::compare_run(context, images, (out, limit), |text| output.print(text));
+    compared.map_err(|failure| warn(format!("the ends are not compared: {failure}"))).ok()
 }

@@ -11,7 +11,7 @@ use super::layers::Layers;
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::plot::Style;
-use crate::run::{METRICS_FILE, MOST_LINE_BYTES, problems, read_config};
+use crate::run::{EndsRecord, METRICS_FILE, MOST_LINE_BYTES, problems, read_config};
 use crate::run_config::RunConfig;
 
 /// Everything that a report shows except the weights, which [`super::bits`] reads tensor by tensor.
@@ -38,6 +38,8 @@ pub struct RunData {
     pub curvature: Vec<CurvatureLine>,
     /// The `growth` lines.
     pub growth: Vec<GrowthLine>,
+    /// The ends compared, if that was done after the last step.
+    pub ends: Option<EndsRecord>,
     /// Number of lines of `metrics.jsonl` that could not be used.
     pub ignored: u64,
     /// What is missing from the run folder or differs from what lastbit wrote.
@@ -191,6 +193,9 @@ impl RunData {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Failure::file("read", &path, &error)),
         }
+        let last = run.summary["step"].as_u64();
+        let is_last = |record: &EndsRecord| record.pairs.iter().all(|pair| Some(pair.b.step) == last);
+        run.ends = EndsRecord::read(folder).filter(is_last);
         Ok(run)
     }
 
@@ -215,6 +220,7 @@ impl RunData {
             epochs: Vec::new(),
             curvature: Vec::new(),
             growth: Vec::new(),
+            ends: None,
             ignored: 0,
             problems: Vec::new(),
             config,

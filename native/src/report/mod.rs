@@ -5,6 +5,7 @@ mod bits;
 mod comparison;
 mod conclusions;
 pub mod data;
+mod ends;
 mod figures;
 mod headline;
 pub mod layers;
@@ -21,6 +22,7 @@ use crate::run::REPORT_FILE;
 use crate::run_config::RunConfig;
 pub use comparison::write as write_comparison;
 use data::RunData;
+pub use ends::write as write_ends;
 pub use parts::write as write_parts;
 
 /// A report that was written.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::RunData;
-use super::{bits, conclusions, figures, headline, tables, weight};
+use super::{bits, conclusions, ends, figures, headline, tables, weight};
 use crate::failure::Failure;
 use crate::html::{absent, code, document, header, lamp, notice, prose, section};
 use crate::numbers::{count, thousands};
@@ -21,8 +21,9 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
         section("layers", "Where in the network", layers(run)),
     ];
     sections.extend(measured.into_iter().flatten());
+    sections.extend([section("learning", "What the copies learn", learning(run))]);
+    sections.extend(ends::of_run(run).map(|body| section("ends", "The ends compared", body)));
     sections.extend([
-        section("learning", "What the copies learn", learning(run)),
         section("bits", "The bits", bits(run)),
         section("copies", &format!("The copies after step {}", thousands(run.last_step())), replicas(run)),
         section("conclusions", "What to conclude", conclusions(run)),

@@ -36,13 +36,13 @@ flags! {
         /// Momentum coefficient
         momentum: f64 = 0.0;
         /// Learning rates
-        lrs: Vec<f64> = vec![0.01, 0.03, 0.1, 0.3], quick = vec![0.02, 0.2];
+        lrs: Vec<f64> = vec![0.01, 0.03, 0.1, 0.3], quick = vec![0.02, 0.1, 0.3];
         /// Distances to which replicas return, in the Euclidean norm of all weights
-        distances: Vec<f64> = vec![1e-3, 1e-2, 1e-1, 1.0], quick = vec![1e-3, 1e-2, 1e-1, 1.0];
+        distances: Vec<f64> = vec![1e-3, 1e-2, 1e-1, 1.0];
         /// Steps between returns
         every: u64 = 5;
         /// Steps of each run
-        steps: u64 = 2000, quick = 200;
+        steps: u64 = 2000, quick = 400;
         /// Seed
         seed: u64 = 1;
     }

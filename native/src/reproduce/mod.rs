@@ -63,6 +63,7 @@ mod pde;
 mod poke;
 mod precision;
 mod run;
+mod sources;
 mod study;
 mod table1;
 mod table2;
@@ -86,7 +87,7 @@ pub use folder::ReproductionFolder;
 pub use study::{Forecast, Study};
 
 /// The experiments, in the order of the help.
-const EXPERIMENTS: [Entry; 12] = [
+const EXPERIMENTS: [Entry; 13] = [
     Entry::of::<edge::Edge>(),
     Entry::of::<fig1::Fig1>(),
     Entry::of::<fig2::Fig2>(),
@@ -95,6 +96,7 @@ const EXPERIMENTS: [Entry; 12] = [
     Entry::of::<lyapunov::Lyapunov>(),
     Entry::of::<poke::Poke>(),
     Entry::of::<precision::Precision>(),
+    Entry::of::<sources::Sources>(),
     Entry::of::<table1::Table1>(),
     Entry::of::<table2::Table2>(),
     Entry::of::<table3::Table3>(),

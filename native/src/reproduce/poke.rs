@@ -42,6 +42,8 @@ flags! {
         seeds: Vec<u64> = vec![1, 2, 3], quick = vec![1];
         /// Evaluate on the first N test images only
         test_limit: Option<usize> = None, quick = Some(1000);
+        /// Images of each set on which the ends are compared along the line between them
+        images: usize = 2000, quick = 500;
     }
 }
 
@@ -58,6 +60,10 @@ struct End {
     distance: f64,
     /// Test images that the two classify differently, in percent.
     disagreement: f64,
+    /// Correlation of the softmax outputs.
+    correlation: f64,
+    /// Barriers in the loss on the training and on the test images.
+    barriers: [f64; 2],
 }
 
 impl Poke {
@@ -102,20 +108,23 @@ impl Poke {
 
     fn ends(&self, study: &mut Study, seed: u64) -> Result<(Run, Vec<End>), Failure> {
         let run = study.train(&format!("seed{seed}"), &self.config(seed))?;
-        let predictions = study.predictions(&run)?;
+        let (outputs, labels) = study.outputs(&run)?;
+        let compared = study.ends(&run, self.images)?;
         let pokes = self.pokes().into_iter().enumerate();
         let ends = pokes.map(|(index, poke)| {
             let replica = index + 1;
             let before = run.steps.iter().zip(&run.rel_l1[replica]).take_while(|(step, _)| **step < poke.step);
-            let pairs = predictions[0].iter().zip(&predictions[replica]);
-            let differing = pairs.filter(|(a, b)| a != b).count();
+            let similarity = outputs[0].similarity(&outputs[replica], &labels);
+            let pair = compared.pairs.iter().find(|pair| pair.b.replica == replica);
             End {
                 seed,
                 at: poke.step,
                 kind: if poke.kind == PokeKind::Ulp { "ulp".to_owned() } else { poke.size.to_string() },
                 is_equal_before: before.into_iter().all(|(_, distance)| *distance == 0.0),
                 distance: run.rel_l1[replica].last().copied().unwrap_or(f64::NAN),
-                disagreement: 100.0 * differing as f64 / predictions[0].len().max(1) as f64,
+                disagreement: similarity.disagreement,
+                correlation: similarity.correlation,
+                barriers: pair.map_or([f64::NAN; 2], |pair| [pair.train_barrier, pair.test_barrier]),
             }
         });
         let ends = ends.collect();
@@ -178,6 +187,9 @@ fn tables(ends: &[End]) -> super::Table {
         "equal_before" as "equal until then" = if end.is_equal_before { "yes" } else { "no" },
         "rel_l1" as "relative L1 at the end" = end.distance,
         "disagreement" as "disagreement, %" = end.disagreement,
+        "correlation" as "correlation of the softmax" = end.correlation,
+        "train_barrier" as "barrier, training images" = end.barriers[0],
+        "test_barrier" as "barrier, test images" = end.barriers[1],
     })
 }
 
@@ -209,7 +221,14 @@ impl Poke {
             Axis::linear("step before which the copy was perturbed"),
             Axis::linear("test images classified differently, %"),
         );
+        let mut barrier = Figure::new(
+            "poke-barrier",
+            "Barrier at the end",
+            Axis::linear("step before which the copy was perturbed"),
+            Axis::linear("barrier in the loss on training images"),
+        );
         for kind in self.kinds() {
+            barrier = barrier.dotted_line(name(&kind), of(|end| end.barriers[0], &kind));
             distance = distance.dotted_line(name(&kind), of(|end| end.distance, &kind));
             disagreement = disagreement.dotted_line(name(&kind), of(|end| end.disagreement, &kind));
         }
@@ -228,6 +247,9 @@ impl Poke {
         vec![
             distance.caption(many),
             disagreement.caption(many),
+            barrier.caption(format!(
+                "The highest loss on the straight line to the undisturbed copy less the mean of both ends. {many}"
+            )),
             along.caption("Each curve begins at its perturbation."),
         ]
     }

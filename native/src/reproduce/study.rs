@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use lastbit_core::arithmetic::Arithmetic;
 use lastbit_core::device::Context;
-use lastbit_core::train::TrainConfig;
+use lastbit_core::train::{Outputs, TrainConfig};
 use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,10 +23,14 @@ use super::common::{Common, check_interrupt};
 use super::folder::ReproductionFolder;
 use super::run::Run;
 use crate::datasets::Images;
+use crate::ends::{Comparer, Place};
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::OutputMode;
-use crate::run::{Contents, Environment, Found, Manifest, OnChange, Outcome, Prepared, inspect, whole_finished_step};
+use crate::run::{
+    Contents, EndsRecord, Environment, Found, Manifest, OnChange, Outcome, Prepared, inspect, read_logits,
+    whole_finished_step, write_logits,
+};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::print_line;
 use crate::{datasets, device, device_test, host_memory, report};
@@ -246,6 +250,32 @@ impl Study {
         self.piece(&name, |_| {
             let mut trainer = prepared.open(&run.path, OnChange::Never)?.trainer;
             Ok(block_on(trainer.predictions(usize::MAX))?)
+        })
+    }
+
+    /// Outputs of each replica of a finished run on the test images, and their labels. They stay in the run's folder.
+    pub fn outputs(&mut self, run: &Run) -> Result<(Vec<Outputs>, Vec<u8>), Failure> {
+        let step = run.steps.last().copied().unwrap_or(0);
+        if let Some(kept) = read_logits(&run.path, step) {
+            return Ok(kept);
+        }
+        check_interrupt()?;
+        self.begin(&format!("outputs of {}", run.name));
+        let mut trainer = self.prepared(&run.config)?.open(&run.path, OnChange::Never)?.trainer;
+        write_logits(&mut trainer, &run.path, step)?;
+        let lost = || Failure::other(format!("the logits in '{}' cannot be read back", run.path.display()));
+        read_logits(&run.path, step).ok_or_else(lost)
+    }
+
+    /// The ends of a finished run's replicas, compared with the first one on at most `images` images of each set.
+    pub fn ends(&mut self, run: &Run, images: usize) -> Result<EndsRecord, Failure> {
+        let name = format!("ends-{}", run.name);
+        if let Some(done) = self.folder()?.read_piece(&name, &self.environment()) {
+            return Ok(done);
+        }
+        let set = self.images(&run.config)?;
+        self.piece(&name, |context| {
+            Comparer::new(context, &run.config, &set, images)?.replicas(&Place::find(&run.path)?, |_| {})
         })
     }
 }

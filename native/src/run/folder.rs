@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::layout::{
-    CHECKPOINTS_FOLDER, CONFIG_FILE, INIT_FILE, LOCK_FILE, MANIFEST_FILE, METRICS_FILE, PARTS_FILE, REPORT_FILE,
-    REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER, TIMING_FILE,
+    CHECKPOINTS_FOLDER, CONFIG_FILE, ENDS_FILE, INIT_FILE, LOCK_FILE, MANIFEST_FILE, METRICS_FILE, PARTS_FILE,
+    REPORT_FILE, REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER, TIMING_FILE,
 };
 use crate::failure::Failure;
 use crate::files::{Unsynced, replace_file, replace_file_unsynced};
@@ -24,12 +24,13 @@ pub enum Contents {
 
 /// True for a file or folder that a run of `train` writes, or that shows that the folder belongs to a run in parts or a reproduction.
 fn is_of_lastbit(name: &str, path: &Path) -> bool {
-    const ALWAYS: [&str; 8] = [
+    const ALWAYS: [&str; 9] = [
         PARTS_FILE,
         REPRODUCTION_FILE,
         MANIFEST_FILE,
         INIT_FILE,
         SUMMARY_FILE,
+        ENDS_FILE,
         REPORT_FILE,
         CHECKPOINTS_FOLDER,
         TENSORBOARD_FOLDER,

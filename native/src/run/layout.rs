@@ -18,6 +18,10 @@ pub const TIMING_FILE: &str = "timing.jsonl";
 pub const MOST_LINE_BYTES: u64 = 1 << 20;
 /// How far the run came, and its last numbers.
 pub const SUMMARY_FILE: &str = "summary.json";
+/// The networks at the end, compared with each other.
+pub const ENDS_FILE: &str = "ends.json";
+/// Folder of the logits that evaluations keep.
+pub const LOGITS_FOLDER: &str = "logits";
 /// The page of the run.
 pub const REPORT_FILE: &str = "report.html";
 /// Folder of the checkpoints.

@@ -2,16 +2,19 @@
 
 mod checkpoint_manifest;
 mod checkpoints;
+mod ends;
 mod environment;
 mod first_files;
 mod folder;
 mod integrity;
 mod journal;
 mod layout;
+mod logits;
 mod manifest;
 mod open;
 mod prepared;
 mod saver;
+mod seal;
 mod session;
 mod summary;
 mod tensorboard;
@@ -20,12 +23,14 @@ mod tuning;
 
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
+pub use ends::{EndsNetwork, EndsPair, EndsRecord, ImageCounts};
 pub use environment::{Environment, Promise};
 pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
 pub use integrity::{problems, whole_finished_step};
 pub use layout::{
     CONFIG_FILE, INIT_FILE, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE, TIMING_FILE,
 };
+pub use logits::{read_logits, write_logits};
 pub use manifest::{Found, Manifest, OnChange};
 pub use prepared::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;

@@ -10,6 +10,7 @@ use super::checkpoints::Checkpoints;
 use super::first_files::FirstFiles;
 use super::folder::RunFolder;
 use super::journal::Journal;
+use super::logits::write_logits;
 use super::saver::{Disk, Save, Saver};
 use super::summary::{RunProgress, Summary};
 use super::tensorboard::TensorBoard;
@@ -170,6 +171,9 @@ impl Session {
                 }
                 Event::Epoch(epoch) => {
                     tracing::info!(epoch = epoch.epoch, step = epoch.step, "evaluated");
+                    if self.config.host.keep_logits {
+                        write_logits(&mut self.trainer, self.folder.path(), epoch.step)?;
+                    }
                     live.evaluated = Some(epoch.step);
                     live.step = Instant::now();
                 }

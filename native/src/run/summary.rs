@@ -5,9 +5,9 @@ use std::path::Path;
 
 use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::layout::SUMMARY_FILE;
+use super::seal::{is_whole, seal};
 use crate::control::ControlStatus;
 use crate::failure::Failure;
 use crate::files::replace_file;
@@ -188,8 +188,6 @@ pub struct RunProgress {
     pub flip_bit: Option<String>,
 }
 
-/// The text before the checksum, which is over the rest of the file.
-const SEAL: &str = "\"sha256\": \"";
 /// The keys of the file besides the checksum. The first versions wrote no checksum: a file without one is theirs, and not damaged, if
 /// it has no other keys.
 const KEYS: [&str; 10] = [
@@ -204,11 +202,6 @@ const KEYS: [&str; 10] = [
     "step",
     "steps_per_epoch",
 ];
-
-/// The text of a summary with its checksum in place.
-fn seal(text: &str) -> String {
-    text.replacen(SEAL, &format!("{SEAL}{:x}", Sha256::digest(text)), 1)
-}
 
 /// A summary on the disk.
 pub enum FoundSummary {
@@ -232,13 +225,9 @@ impl FoundSummary {
 
     fn parse(text: &str) -> Option<Value> {
         let summary: Value = serde_json::from_str(text).ok()?;
-        let is_whole = match text.split_once(SEAL) {
-            Some((before, after)) => {
-                let end = after.find('"')?;
-                seal(&format!("{before}{SEAL}{}", &after[end..])) == text
-            }
-            None => summary.as_object()?.keys().all(|key| KEYS.contains(&key.as_str())),
-        };
+        let has_known_keys =
+            || summary.as_object().is_some_and(|all| all.keys().all(|key| KEYS.contains(&key.as_str())));
+        let is_whole = is_whole(text).unwrap_or_else(has_known_keys);
         is_whole.then_some(summary)
     }
 

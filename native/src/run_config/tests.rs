@@ -31,6 +31,8 @@ fn host_keys_are_the_fields() {
         keep_checkpoints: 3,
         on_broken_device: OnBrokenDevice::Warn,
         tensorboard: true,
+        ends: Some(500),
+        keep_logits: true,
     };
     let mut keys: Vec<_> = Table::try_from(&full).unwrap().keys().cloned().collect();
     let mut listed = HOST_KEYS.map(str::to_owned).to_vec();

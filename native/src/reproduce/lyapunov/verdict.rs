@@ -9,6 +9,8 @@ use crate::statistics::{ends, median};
 
 /// Exponents count as equal if they differ by at most this part, or by three standard errors.
 const SAME: f64 = 0.15;
+/// Or if over the whole run, distances would grow by factors that differ by at most this part.
+const NO_GROWTH: f64 = 0.1;
 
 impl Track {
     /// The exponent of the distance in the middle of the list.
@@ -21,7 +23,8 @@ impl Track {
         let (low, high) = ends(self.exponents.iter().map(|(mean, _)| *mean));
         let error = self.exponents.iter().map(|(_, error)| *error).fold(0.0, f64::max);
         let size = median(&self.exponents.iter().map(|(mean, _)| mean.abs()).collect::<Vec<_>>());
-        high - low <= (SAME * size).max(3.0 * std::f64::consts::SQRT_2 * error)
+        let steps = self.run.growth.last().map_or(1, |line| line.step) as f64;
+        high - low <= (SAME * size).max(3.0 * std::f64::consts::SQRT_2 * error).max(NO_GROWTH / steps)
     }
 }
 
@@ -50,8 +53,10 @@ impl Lyapunov {
             ),
             agrees: Agreement::of(dependent.is_empty()),
             certainty: format!(
-                "Within {} % or three standard errors. Kinks of ReLU, rounding at small distances and saturation at large ones break it.",
-                100.0 * SAME
+                "Within {} %, three standard errors, or {} % of the growth over the whole run. Kinks of ReLU, rounding at small distances \
+                 and saturation at large ones break it.",
+                100.0 * SAME,
+                100.0 * NO_GROWTH
             ),
         }
     }

@@ -1,5 +1,7 @@
 //! What perturbed copies say.
 
+use lastbit_core::train::LINE_POINTS;
+
 use super::{End, Poke};
 use crate::numbers::{about, count, list};
 use crate::reproduce::findings::claim;
@@ -7,10 +9,13 @@ use crate::reproduce::run::Run;
 use crate::reproduce::{Agreement, Claim};
 use crate::statistics::median;
 
+/// A barrier in the loss that counts as one.
+const BARRIER: f64 = 0.05;
+
 impl Poke {
     /// All claims.
     pub(super) fn claims(&self, runs: &[Run], ends: &[End]) -> Vec<Claim> {
-        vec![self.early(ends), self.size(ends), self.matters(ends), before(ends), controls(runs)]
+        vec![self.early(ends), self.size(ends), self.matters(ends), self.basin(ends), before(ends), controls(runs)]
     }
 
     /// The median over the seeds.
@@ -81,6 +86,32 @@ impl Poke {
                 _ => Agreement::CannotTell,
             },
             certainty: "Their number is for 100 epochs on CIFAR-10; a short run ends with other networks.",
+        }
+    }
+}
+
+impl Poke {
+    fn basin(&self, ends: &[End]) -> Claim {
+        let barriers: Vec<f64> =
+            self.at.iter().map(|&at| self.median(ends, "ulp", at, |end| end.barriers[0])).collect();
+        let (first, last) = (barriers[0], barriers[barriers.len() - 1]);
+        let list_of = self.at.iter().zip(&barriers).map(|(at, barrier)| format!("{} at {at}", about(*barrier)));
+        claim! {
+            about: "Late ones stay in the basin",
+            paper: "Frankle et al. 2020 (arXiv 1912.05671): copies that part early end in basins with a barrier between them, and copies that \
+                    part late do not.",
+            found: format!("After one ulp the barrier in the training loss is {}.", list(&list_of.collect::<Vec<_>>())),
+            agrees: match (first, last) {
+                (first, last) if last > BARRIER => Agreement::of_decidable(false, first < last),
+                (first, _) if first > BARRIER => Agreement::Yes,
+                // No barrier at all: too few steps to part, or a single basin.
+                _ => Agreement::CannotTell,
+            },
+            certainty: format!(
+                "{}; {} points on the line, statistics of batch norms estimated anew. A barrier below {BARRIER} counts as none.",
+                count(self.seeds.len() as u64, "seed"),
+                LINE_POINTS
+            ),
         }
     }
 }

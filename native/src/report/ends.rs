@@ -1,0 +1,153 @@
+//! The networks at the end of training, compared with each other: a section of a run's page, or a page of its own.
+
+use std::path::{Path, PathBuf};
+
+use maud::{Markup, html};
+
+use super::data::RunData;
+use crate::failure::Failure;
+use crate::files::replace_file;
+use crate::html::{self, cell, code, document, header, note, prose, section, table};
+use crate::numbers::{about, count, list, number, thousands};
+use crate::plot::{Axis, CHART_STYLE, Figure, Scale, Style, script};
+use crate::run::{EndsPair, EndsRecord};
+
+/// Largest number of curves in a chart, and of columns in the table of tensors.
+const MAX_PAIRS: usize = 12;
+
+/// The section of a run's page; `None` if its ends are not compared.
+pub fn of_run(run: &RunData) -> Option<Markup> {
+    let record = run.ends.as_ref()?;
+    let styles = record.pairs.iter().map(|pair| run.style(pair.b.replica)).collect::<Vec<_>>();
+    let names: Vec<String> = record.pairs.iter().map(|pair| pair.b.label.clone()).collect();
+    Some(content(record, &names, &styles, &format!("{} at its end", run.label(0))))
+}
+
+/// Writes the page of a comparison of two places to `path`.
+pub fn write(record: &EndsRecord, title: &str, path: &Path) -> Result<PathBuf, Failure> {
+    let names: Vec<String> = record.pairs.iter().map(|pair| format!("{} and {}", pair.a, pair.b)).collect();
+    let styles: Vec<Style> = (0..names.len()).map(Style::Series).collect();
+    let found: Vec<String> = record.pairs.iter().zip(&names).map(|(pair, name)| sentence(pair, name)).collect();
+    let head = header(title, prose(found.first().map_or("", String::as_str)), html! {});
+    let body = section("ends", "The ends compared", content(record, &names, &styles, "the first network"));
+    replace_file(path, document(title, CHART_STYLE, &head, &[body], &script()).as_bytes())?;
+    Ok(path.to_owned())
+}
+
+/// The comparison in one sentence.
+fn sentence(pair: &EndsPair, name: &str) -> String {
+    format!(
+        "{name}: {} % of the test images are classified differently, and the loss rises by {} on the way.",
+        about(pair.disagreement),
+        about(pair.test_barrier)
+    )
+}
+
+fn content(record: &EndsRecord, names: &[String], styles: &[Style], first: &str) -> Markup {
+    let shown = record.pairs.len().min(MAX_PAIRS);
+    let chart = |name: &str, title: &str, column: fn(&EndsPair) -> &Vec<f64>| {
+        let values = record.pairs.iter().take(shown).flat_map(|pair| column(pair).iter().copied());
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        let highest = values.iter().copied().fold(0.0, f64::max);
+        let x = Axis::linear("share of the second network").between(0.0, 1.0);
+        let y = Axis::scaled("", Scale::linear(0.0, highest.max(f64::MIN_POSITIVE)));
+        let mut figure = Figure::new(name, title, x, y);
+        for ((pair, label), style) in record.pairs.iter().zip(names).zip(styles).take(shown) {
+            figure = figure.styled_line(
+                *style,
+                label,
+                pair.line.t.iter().copied().zip(column(pair).iter().copied()).collect(),
+            );
+        }
+        figure.caption(ends_of_line(record, names, column)).chart(240)
+    };
+    html! {
+        p {
+            "Each network is compared with " (prose(first)) ". Between the weights of both, " (record.pairs.first().map_or(0, |p| p.line.t.len())) " networks lie on a straight line, \
+             and the statistics of their batch norms are estimated anew. The barrier is the highest loss on the line less the mean of \
+             both ends: near 0, both are in one basin. Disagreement, correlation and ensemble gain are of the networks themselves."
+        }
+        (numbers(record, names))
+        div.pair {
+            (chart("line-train", "Loss on training images along the line", |pair| &pair.line.train_loss))
+            (chart("line-test", "Loss on test images along the line", |pair| &pair.line.test_loss))
+        }
+        (tensors(record, names))
+        (note(format!(
+            "On {} and {}. The correlation is Pearson's of the softmax outputs, the gain the accuracy of their mean less the mean \
+             accuracy of both, in percentage points.",
+            count(record.images.train as u64, "training image"),
+            count(record.images.test as u64, "test image")
+        )))
+    }
+}
+
+fn ends_of_line(record: &EndsRecord, names: &[String], column: fn(&EndsPair) -> &Vec<f64>) -> String {
+    let highest = |pair: &EndsPair| column(pair).iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let each = record.pairs.iter().zip(names).take(MAX_PAIRS);
+    let texts: Vec<String> = each.map(|(pair, name)| format!("{name}: at most {}", about(highest(pair)))).collect();
+    format!("{}.", list(&texts))
+}
+
+fn numbers(record: &EndsRecord, names: &[String]) -> Markup {
+    let is_of_one_run = record.pairs.iter().all(|pair| pair.a.run.is_none());
+    let mut head = vec![
+        "copy",
+        "barrier, training",
+        "barrier, test",
+        "disagreement",
+        "correlation",
+        "ensemble gain",
+        "accuracy, first",
+        "accuracy, second",
+    ];
+    if is_of_one_run {
+        head.push("1 % apart at step");
+    }
+    let rows = record.pairs.iter().zip(names).map(|(pair, name)| {
+        let shown = |value: f64, text: String| {
+            if value.is_finite() {
+                html::number(value, text)
+            } else {
+                html! { span.bad { "not finite" } }
+            }
+        };
+        let mut row = vec![
+            cell(prose(name)),
+            shown(pair.train_barrier, number(pair.train_barrier)),
+            shown(pair.test_barrier, number(pair.test_barrier)),
+            shown(pair.disagreement, format!("{:.2} %", pair.disagreement)),
+            shown(pair.correlation, format!("{:.4}", pair.correlation)),
+            shown(pair.ensemble_gain, format!("{:.2}", pair.ensemble_gain)),
+            shown(pair.accuracy[0], format!("{:.2} %", pair.accuracy[0])),
+            shown(pair.accuracy[1], format!("{:.2} %", pair.accuracy[1])),
+        ];
+        if is_of_one_run {
+            row.push(cell(pair.parted.map_or_else(|| "–".to_owned(), thousands)));
+        }
+        row
+    });
+    table("numbers", &head, rows)
+}
+
+/// The distance of each tensor, as a share of its norm in the first network.
+fn tensors(record: &EndsRecord, names: &[String]) -> Markup {
+    let Some(first) = record.pairs.first() else { return html! {} };
+    let pairs = &record.pairs[..record.pairs.len().min(MAX_PAIRS)];
+    let head: Vec<&str> =
+        std::iter::once("tensor").chain(names.iter().map(String::as_str)).take(pairs.len() + 1).collect();
+    let rows = first.tensors.iter().enumerate().map(|(i, tensor)| {
+        let share = pairs.iter().map(|pair| {
+            let tensor = &pair.tensors[i];
+            let share = tensor.distance / tensor.norms[0];
+            html::number(share, number(share))
+        });
+        std::iter::once(code(&tensor.tensor)).chain(share).collect()
+    });
+    html! {
+        details {
+            summary { "Distance by tensor: Euclidean norm of the difference, divided by that of the first network's tensor" }
+            (table("numbers", &head, rows))
+        }
+    }
+}

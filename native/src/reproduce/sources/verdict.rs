@@ -1,0 +1,189 @@
+//! What the sources say.
+
+use super::{Group, Source, Sources, Trained};
+use crate::numbers::{about, count, list};
+use crate::reproduce::findings::claim;
+use crate::reproduce::{Agreement, Claim};
+use crate::statistics::Interval;
+
+/// Effects within this factor count as alike.
+const ALIKE: f64 = 1.5;
+/// Steps of a training from which on its end is one of a trained network: about a quarter of the published ones.
+const LONG: u64 = 9_000;
+/// What Summers & Dinneen 2021 report for one bit and 25 trainings of a ResNet-14 on CIFAR-10 over 100 epochs: disagreement in percent,
+/// correlation, ensemble gain in points.
+const PUBLISHED: [f64; 3] = [10.5, 0.913, 1.58];
+
+impl Trained {
+    fn group(&self, source: Source) -> &Group {
+        self.groups
+            .iter()
+            .find(|group| group.source == source)
+            .unwrap_or_else(|| unreachable!("every source is trained"))
+    }
+
+    fn disagreement(&self, source: Source) -> Option<Interval> {
+        self.group(source).mean(|pair| pair.disagreement)
+    }
+}
+
+fn text(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || "not finite".to_owned(),
+        |i| format!("{} ({} to {})", about(i.mean), about(i.low), about(i.high)),
+    )
+}
+
+/// Whether the effect of `a` is at least that of `b` divided by [`ALIKE`], from means and intervals.
+fn is_as_large(a: Option<Interval>, b: Option<Interval>) -> Agreement {
+    match (a, b) {
+        (Some(a), Some(b)) if a.low * ALIKE >= b.high => Agreement::Yes,
+        (Some(a), Some(b)) if a.high * ALIKE < b.low => Agreement::No,
+        // The means say yes, the intervals are too wide to be sure of it, and still below a quarter of the means.
+        (Some(a), Some(b)) if a.mean * ALIKE >= b.mean && is_narrow(a) && is_narrow(b) => Agreement::Yes,
+        _ => Agreement::CannotTell,
+    }
+}
+
+fn is_narrow(interval: Interval) -> bool {
+    interval.high - interval.low < 0.5 * interval.mean.abs()
+}
+
+impl Sources {
+    /// All claims.
+    pub(super) fn claims(&self, trained: &Trained) -> Vec<Claim> {
+        vec![
+            self.each_alone(trained),
+            self.small_ones(trained, Source::Bit),
+            self.small_ones(trained, Source::K),
+            self.published(trained),
+            spreads(trained),
+            controls(trained),
+        ]
+    }
+
+    /// A short training ends before the last bits have grown.
+    fn is_long(&self, trained: &Trained) -> bool {
+        trained.steps >= LONG
+    }
+
+    fn each_alone(&self, trained: &Trained) -> Claim {
+        let alone = [Source::Init, Source::Order, Source::Augmentation];
+        let all = trained.disagreement(Source::All);
+        let each: Vec<Agreement> = alone.iter().map(|source| is_as_large(trained.disagreement(*source), all)).collect();
+        let found = alone.iter().map(|source| format!("{} % by {source}", text(trained.disagreement(*source))));
+        claim! {
+            about: "Each seed alone does what all do",
+            paper: "Summers and Dinneen 2021: every source of nondeterminism alone has nearly the effect of all together.",
+            found: format!("Disagreement of {}, and {} % by all of these.", list(&found.collect::<Vec<_>>()), text(all)),
+            agrees: each.into_iter().fold(Agreement::Yes, Agreement::and),
+            certainty: format!("Within a factor of {ALIKE}; 95 % intervals in brackets, from {}.", count(self.copies.into(), "training")),
+        }
+    }
+
+    fn small_ones(&self, trained: &Trained, source: Source) -> Claim {
+        let (of_source, all) = (trained.disagreement(source), trained.disagreement(Source::All));
+        let agrees = match is_as_large(of_source, all) {
+            Agreement::No if !self.is_long(trained) => Agreement::CannotTell,
+            agrees => agrees,
+        };
+        let (about, paper) = match source {
+            Source::Bit => (
+                "One bit does what all seeds do",
+                "Summers and Dinneen 2021: one bit in one weight at the start has nearly the effect of all seeds together.",
+            ),
+            _ => (
+                "k does what all seeds do",
+                "The paper's Table 1: the deviation over k is comparable to that over seeds.",
+            ),
+        };
+        claim! {
+            about: about,
+            paper: paper,
+            found: format!("Disagreement of {} % by {source}, and {} % by all seeds.", text(of_source), text(all)),
+            agrees: agrees,
+            certainty: match self.is_long(trained) {
+                true => format!("Within a factor of {ALIKE}."),
+                false => format!(
+                    "Within a factor of {ALIKE}. A training of {} steps cannot say no: its copies are still parting.",
+                    trained.steps
+                ),
+            },
+        }
+    }
+
+    fn published(&self, trained: &Trained) -> Claim {
+        let bit = trained.group(Source::Bit);
+        let found = [
+            bit.mean(|pair| pair.disagreement),
+            bit.mean(|pair| pair.correlation),
+            bit.mean(|pair| pair.ensemble_gain),
+        ];
+        let is_theirs = self.net.to_string() == "resnet14" && self.is_long(trained);
+        let near = |found: Option<Interval>, published: f64, within: f64| {
+            found.is_some_and(|found| (found.mean / published - 1.0).abs() < within)
+        };
+        claim! {
+            about: "The numbers for one bit",
+            paper: format!(
+                "Summers and Dinneen 2021, ResNet-14, CIFAR-10, 100 epochs, 25 trainings: disagreement {} %, correlation {}, ensemble gain {}.",
+                PUBLISHED[0], PUBLISHED[1], PUBLISHED[2]
+            ),
+            found: format!(
+                "Disagreement {} %, correlation {}, ensemble gain {} points.",
+                text(found[0]), text(found[1]), text(found[2])
+            ),
+            agrees: match is_theirs {
+                false => Agreement::CannotTell,
+                true => Agreement::of(
+                    near(found[0], PUBLISHED[0], 0.25) && near(found[1], PUBLISHED[1], 0.05) && near(found[2], PUBLISHED[2], 0.5),
+                ),
+            },
+            certainty: match is_theirs {
+                true => "Within a quarter, a twentieth and a half of their numbers; their recipe is another.".to_owned(),
+                false => "Only a ResNet-14 after about 100 epochs can be compared with their numbers.".to_owned(),
+            },
+        }
+    }
+}
+
+fn spreads(trained: &Trained) -> Claim {
+    let spreads: Vec<_> = trained.groups.iter().filter_map(|group| Some((group.source, group.spread()?))).collect();
+    let each = spreads.iter().map(|(source, spread)| {
+        let (low, high) = spread.interval();
+        format!("{} ({} to {}) by {source}", about(spread.ddof1), about(low), about(high))
+    });
+    let of = |source| spreads.iter().find(|(found, _)| *found == source).map(|(_, spread)| spread.interval());
+    let apart = |source| match (of(source), of(Source::All)) {
+        (Some(a), Some(b)) => a.1 < b.0 || b.1 < a.0,
+        _ => false,
+    };
+    let is_apart = trained.groups.iter().any(|group| apart(group.source));
+    claim! {
+        about: "The spread of the accuracy is alike",
+        paper: "Summers and Dinneen 2021, and the paper's Table 1: the deviation of the accuracy hardly depends on the source.",
+        found: format!("Deviation of the test accuracy in points: {}.", list(&each.collect::<Vec<_>>())),
+        // Few trainings have wide intervals, which overlap whatever is true.
+        agrees: match (is_apart, trained.groups[0].accuracy.len() >= 11) {
+            (true, _) => Agreement::No,
+            (false, true) => Agreement::Yes,
+            (false, false) => Agreement::CannotTell,
+        },
+        certainty: if is_apart { "Some 95 % intervals do not overlap." } else { "All 95 % intervals overlap with that of all seeds." },
+    }
+}
+
+fn controls(trained: &Trained) -> Claim {
+    let agrees = trained.lockstep.iter().map(|run| run.are_controls_zero).fold(Agreement::Yes, Agreement::and);
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the papers. A copy with k = 2, and an undisturbed one, must not differ in a single bit.",
+        found: match agrees {
+            Agreement::Yes => format!("{}: 0 bits differ.", count(trained.lockstep.len() as u64, "control")),
+            Agreement::No => "A control differs: nothing here can be attributed to k or to the bit.".to_owned(),
+            Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
+        },
+        agrees: agrees,
+        certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
+    }
+}
