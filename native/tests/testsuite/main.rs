@@ -8,6 +8,7 @@ mod common;
 mod data_fetch;
 mod data_files;
 mod drivers;
+mod ends;
 mod equations;
 mod exit_codes;
 mod faults;

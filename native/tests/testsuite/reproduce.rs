@@ -451,7 +451,7 @@ fn lyapunov_exponents_are_means_of_the_growth() {
 fn poked_copies_are_equal_until_their_step() {
     let out = scratch("reproduce-poke").join("out");
     tiny(
-        "poke --quick --dataset synthetic --net resnet8 --batch-size 4 --steps 12 --at 1,6,12 --sizes 0.001 --test-limit 16",
+        "poke --quick --dataset synthetic --net resnet8 --batch-size 4 --steps 12 --at 1,6,12 --sizes 0.001 --test-limit 16 --images 16",
         &out,
     );
     let copies = csv(&out.join("poke.csv"));
@@ -461,6 +461,40 @@ fn poked_copies_are_equal_until_their_step() {
     let late = [of("12", "ulp"), of("12", "0.001")].map(|copy| number(copy, "rel_l1"));
     assert!(late[0] < 1e-3 * late[1], "one ulp is far smaller than noise after a single step: {late:?}");
     assert_eq!(agrees(&out, "Equal until the perturbation"), "yes");
+    // The barrier is that of `compare --ends`.
+    let run = out.join("runs/seed1");
+    assert_eq!(lastbit(&["compare", "--ends", "--images", "16", text(&run)]).code, Some(0));
+    let ends: serde_json::Value = serde_json::from_slice(&fs::read(run.join("ends.json")).unwrap()).unwrap();
+    let wanted = ends["pairs"][0]["test_barrier"].as_f64().unwrap();
+    assert!((number(of("1", "ulp"), "test_barrier") - wanted).abs() <= 1e-6 * wanted.abs(), "{copies:?} {ends}");
+}
+
+#[test]
+fn sources_are_trained_alone() {
+    let out = scratch("reproduce-sources").join("out");
+    let line = "sources --quick --dataset synthetic --net resnet8 --batch-size 8 --copies 3 --epochs 1 --train-limit 48 --test-limit 32";
+    tiny(line, &out);
+    let sources = csv(&out.join("sources.csv"));
+    let names: Vec<&str> = sources.iter().map(|row| row["source"].as_str()).collect();
+    assert_eq!(names, ["initial weights", "order", "augmentation", "all of these", "k", "one bit"]);
+    let pairs = csv(&out.join("sources-pairs.csv"));
+    assert_eq!(pairs.len(), 6 * 3);
+    for row in &sources {
+        let of_source: Vec<&Row> = pairs.iter().filter(|pair| pair["source"] == row["source"]).collect();
+        let mean = of_source.iter().map(|pair| number(pair, "disagreement")).sum::<f64>() / 3.0;
+        assert!((number(row, "disagreement") - mean).abs() < 1e-9, "{row:?}");
+        assert_eq!(row["trainings"], "3");
+    }
+    let correlation = |source: &str| number(sources.iter().find(|row| row["source"] == source).unwrap(), "correlation");
+    assert!(correlation("k") > correlation("initial weights"), "{sources:?}");
+    assert_eq!(agrees(&out, "The controls stay at zero"), "yes");
+    // The first training belongs to every source, and seeds differ in one thing.
+    let config = fs::read_to_string(out.join("runs/order-2/config.toml")).unwrap();
+    assert!(config.contains("seed-order = 2") && config.contains("seed-init = 1"), "{config}");
+    // A second call finds everything done.
+    let before = fs::metadata(out.join("runs/k/logits")).unwrap().modified().unwrap();
+    tiny(line, &out);
+    assert_eq!(fs::metadata(out.join("runs/k/logits")).unwrap().modified().unwrap(), before);
 }
 
 #[test]
@@ -480,6 +514,7 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["edge", "--measurements", "3"]), 2, &["--measurements", "at least 9"]);
     assert_refused(&at(&["lyapunov", "--distances", "1"]), 2, &["--distances", "at least two"]);
     assert_refused(&at(&["poke", "--at", "5,1"]), 2, &["--at", "ascending"]);
+    assert_refused(&at(&["sources", "--copies", "2"]), 2, &["--copies", "3 to"]);
     assert_refused(
         &at(&["table1", "--quick", "--data-dir", text(&home.join("none"))]),
         2,
