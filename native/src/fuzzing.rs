@@ -8,7 +8,7 @@ use lastbit_core::data::{DatasetFiles, cifar10, fashion_mnist};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tensor, decode_weights, tensor_dims};
-use lastbit_core::train::{DatasetKind, TrainConfig};
+use lastbit_core::train::{DatasetKind, TrainConfig, decode_outputs};
 
 use crate::run::{CheckpointManifest, Manifest, parse_summary};
 use crate::run_config::{CheckpointEvery, ConfigFile, FlipBitText, RunConfig, parse_table};
@@ -97,6 +97,7 @@ fn network() -> &'static Network {
 /// Weights, single tensors, and a checkpoint in which every file has these bytes.
 fn safetensors(bytes: &[u8]) {
     let _ = decode_weights(network(), "file", bytes);
+    let _ = decode_outputs(bytes);
     for (name, _) in tensor_dims("file", bytes).into_iter().flatten().take(16) {
         let _ = decode_tensor("file", bytes, &name);
     }
@@ -116,12 +117,12 @@ fn manifest(bytes: &[u8]) {
     }
 }
 
-/// The report of a run folder. Its metrics, summary and manifest are separated by NUL bytes.
+/// The report of a run folder. Its metrics, summary, manifest and compared ends are separated by NUL bytes.
 fn report(bytes: &[u8]) {
-    let mut parts = bytes.splitn(3, |byte| *byte == 0);
+    let mut parts = bytes.splitn(4, |byte| *byte == 0);
     let mut part = || parts.next().unwrap_or_default();
-    let (metrics, summary, manifest) = (part(), part(), part());
-    report::of_bytes(metrics, summary, manifest);
+    let (metrics, summary, manifest, ends) = (part(), part(), part(), part());
+    report::of_bytes(metrics, summary, manifest, ends);
 }
 
 fn cifar10(bytes: &[u8]) {

@@ -10,7 +10,7 @@ use crate::files::replace_file;
 use crate::html::{self, cell, code, document, header, note, prose, section, table};
 use crate::numbers::{about, count, list, number, thousands};
 use crate::plot::{Axis, CHART_STYLE, Figure, Scale, Style, script};
-use crate::run::{EndsPair, EndsRecord};
+use crate::run::{EndsPair, EndsRecord, TensorRow};
 
 /// Largest number of curves in a chart, and of columns in the table of tensors.
 const MAX_PAIRS: usize = 12;
@@ -137,10 +137,11 @@ fn tensors(record: &EndsRecord, names: &[String]) -> Markup {
     let head: Vec<&str> =
         std::iter::once("tensor").chain(names.iter().map(String::as_str)).take(pairs.len() + 1).collect();
     let rows = first.tensors.iter().enumerate().map(|(i, tensor)| {
-        let share = pairs.iter().map(|pair| {
-            let tensor = &pair.tensors[i];
-            let share = tensor.distance / tensor.norms[0];
-            html::number(share, number(share))
+        let share = pairs.iter().map(|pair| match pair.tensors.get(i) {
+            Some(TensorRow { distance, norms: [norm, _], .. }) => {
+                html::number(distance / norm, number(distance / norm))
+            }
+            None => cell("–"),
         });
         std::iter::once(code(&tensor.tensor)).chain(share).collect()
     });

@@ -138,6 +138,7 @@ pub fn flags(config: &RunConfig) -> Result<String, Failure> {
         let Some(value) = own.get(&key).filter(|value| Some(*value) != default.get(&key)) else { continue };
         line += &match (key.as_str(), value) {
             ("augment" | "shuffle", _) => format!(" --no-{key}"),
+            ("keep-logits" | "tensorboard", _) => format!(" --{key}"),
             ("nesterov", value) => format!(" --nesterov={value}"),
             ("data-dir", _) => " --data-dir DATA_FOLDER".to_owned(),
             ("init", _) => " --init WEIGHTS_FILE".to_owned(),

@@ -120,13 +120,18 @@ pub struct TensorRow {
     #[serde(deserialize_with = "or_nan")]
     pub distance: f64,
     /// Euclidean norms of both.
-    #[serde(deserialize_with = "or_nans")]
-    pub norms: Vec<f64>,
+    #[serde(deserialize_with = "or_nan_both")]
+    pub norms: [f64; 2],
 }
 
 /// JSON has no numbers that are not finite: they are null.
 fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn or_nan_both<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
+    let values: [Option<f64>; 2] = Deserialize::deserialize(deserializer)?;
+    Ok(values.map(|value| value.unwrap_or(f64::NAN)))
 }
 
 fn or_nans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
@@ -144,7 +149,7 @@ impl EndsPair {
             tensor: tensor.tensor,
             rel_l1: tensor.rel_l1,
             distance: tensor.distance,
-            norms: tensor.norms.to_vec(),
+            norms: tensor.norms,
         });
         let Similarity {
             disagreement,

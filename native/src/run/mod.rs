@@ -23,7 +23,7 @@ mod tuning;
 
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
-pub use ends::{EndsNetwork, EndsPair, EndsRecord, ImageCounts};
+pub use ends::{EndsNetwork, EndsPair, EndsRecord, ImageCounts, TensorRow};
 pub use environment::{Environment, Promise};
 pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
 pub use integrity::{problems, whole_finished_step};

@@ -464,7 +464,7 @@ fn poked_copies_are_equal_until_their_step() {
     // The barrier is that of `compare --ends`.
     let run = out.join("runs/seed1");
     assert_eq!(lastbit(&["compare", "--ends", "--images", "16", text(&run)]).code, Some(0));
-    let ends: serde_json::Value = serde_json::from_slice(&fs::read(run.join("ends.json")).unwrap()).unwrap();
+    let ends: Value = serde_json::from_slice(&fs::read(run.join("ends.json")).unwrap()).unwrap();
     let wanted = ends["pairs"][0]["test_barrier"].as_f64().unwrap();
     assert!((number(of("1", "ulp"), "test_barrier") - wanted).abs() <= 1e-6 * wanted.abs(), "{copies:?} {ends}");
 }
