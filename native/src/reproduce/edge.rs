@@ -1,5 +1,6 @@
 //! The edge of stability: the largest eigenvalue of the Hessian, Batch Sharpness and the distance of k = 3 on one axis of steps, over
-//! learning rates. Full batches reproduce Cohen et al. 2021, mini-batches Andreyev & Beneventano (arXiv 2412.20553).
+//! learning rates. Full batches reproduce Cohen et al. 2021, mini-batches Andreyev & Beneventano (arXiv 2412.20553). Runs with weight decay and
+//! of other depths ask what the paper's journal version says about them.
 
 mod verdict;
 
@@ -13,8 +14,8 @@ use super::flags::flags;
 use super::run::{Run, constant_rate};
 use super::{Experiment, Findings, Forecast, Study, divergence};
 use crate::failure::Failure;
-use crate::numbers::about;
 use crate::plot::{Axis, Figure};
+use crate::report::data::CurvatureLine;
 use crate::statistics::median;
 
 /// The pair that is compared, and a null control.
@@ -44,9 +45,13 @@ flags! {
         /// Samples in a mini-batch
         batch_size: u32 = 16;
         /// Learning rate times steps of each run with full batches
-        scaled_time: f64 = 60.0, quick = 14.0;
+        scaled_time: f64 = 60.0, quick = 12.0;
         /// Steps of each run with mini-batches
         steps: u64 = 20_000, quick = 3000;
+        /// Weight decays of further runs, with full batches at the largest rate
+        decays: Vec<f64> = vec![0.001, 0.01, 0.1], quick = vec![0.01, 0.1];
+        /// Networks of further runs, with full batches at the largest rate
+        depths: Vec<NetKind> = [1, 3, 4].map(|layers| NetKind::Mlp { layers }).to_vec(), quick = [1, 4].map(|layers| NetKind::Mlp { layers }).to_vec();
         /// Measurements of the curvature in each run
         measurements: u64 = 80, quick = 24;
         /// Seed
@@ -54,10 +59,34 @@ flags! {
     }
 }
 
+/// What a run differs in from the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Case {
+    /// Full batches at a learning rate.
+    Full,
+    /// Mini-batches at a learning rate.
+    Mini,
+    /// Full batches with this weight decay.
+    Decay(f64),
+    /// Full batches and this network.
+    Depth(NetKind),
+}
+
+impl Case {
+    fn is_full(self) -> bool {
+        self != Self::Mini
+    }
+
+    /// Whether the run is one of those over learning rates.
+    fn is_main(self) -> bool {
+        matches!(self, Self::Full | Self::Mini)
+    }
+}
+
 /// A run with what is measured along it.
 struct Track {
     lr: f64,
-    is_full: bool,
+    case: Case,
     run: Run,
     /// Step and distance of k = 3 from k = 1.
     distance: Vec<(u64, f64)>,
@@ -71,7 +100,7 @@ impl Track {
 
     /// The quantity that is expected at the edge: the largest eigenvalue with full batches, else Batch Sharpness.
     fn sharpness(&self) -> Vec<(u64, f64)> {
-        let value = |line: &crate::report::data::CurvatureLine| match self.is_full {
+        let value = |line: &CurvatureLine| match self.case.is_full() {
             true => line.lambda_max,
             false => line.batch_sharpness,
         };
@@ -87,28 +116,39 @@ impl Track {
 
     /// The step of the first measurement at which the sharpness has reached 95 % of the edge.
     fn reached(&self) -> Option<u64> {
-        self.sharpness().into_iter().find(|(_, value)| *value >= 0.95 * self.edge()).map(|(step, _)| step)
+        self.first_at(0.95)
+    }
+
+    /// The step of the first measurement at which the sharpness is at least `part` of the edge.
+    fn first_at(&self, part: f64) -> Option<u64> {
+        self.sharpness().into_iter().find(|(_, value)| *value >= part * self.edge()).map(|(step, _)| step)
     }
 
     fn name(&self) -> String {
-        name(self.is_full, self.lr)
+        name(self.case, self.lr)
     }
 }
 
-fn name(is_full: bool, lr: f64) -> String {
-    format!("{}-lr{lr}", if is_full { "full" } else { "mini" })
+fn name(case: Case, lr: f64) -> String {
+    match case {
+        Case::Full => format!("full-lr{lr}"),
+        Case::Mini => format!("mini-lr{lr}"),
+        Case::Decay(decay) => format!("decay{decay}"),
+        Case::Depth(net) => net.to_string(),
+    }
 }
 
 impl Edge {
-    fn config(&self, is_full: bool, lr: f64) -> TrainConfig {
+    fn config(&self, case: Case, lr: f64) -> TrainConfig {
+        let is_full = case.is_full();
         let steps = if is_full { (self.scaled_time / lr).round().max(1.0) as u64 } else { self.steps };
         TrainConfig {
-            net: self.net,
+            net: if let Case::Depth(net) = case { net } else { self.net },
             width: self.width,
             activation: Some(self.activation),
             loss: self.loss,
             dataset: self.dataset,
-            ks: KS.to_vec(),
+            ks: if case.is_main() { KS.to_vec() } else { vec![1] },
             seed: self.seed,
             batch_size: if is_full { self.images as u32 } else { self.batch_size },
             shuffle: !is_full,
@@ -118,7 +158,7 @@ impl Edge {
             lr,
             momentum: 0.0,
             nesterov: false,
-            weight_decay: 0.0,
+            weight_decay: if let Case::Decay(decay) = case { decay } else { 0.0 },
             epochs: u32::MAX,
             steps: Some(steps),
             sharpness: Some((steps / self.measurements.max(1)).max(1)),
@@ -129,14 +169,22 @@ impl Edge {
     }
 
     fn runs(&self) -> Vec<(String, TrainConfig)> {
-        let each = [true, false].into_iter().flat_map(|is_full| self.lrs.iter().map(move |&lr| (is_full, lr)));
-        each.map(|(is_full, lr)| (name(is_full, lr), self.config(is_full, lr))).collect()
+        self.cases().into_iter().map(|(case, lr)| (name(case, lr), self.config(case, lr))).collect()
     }
 
-    fn track(&self, study: &mut Study, is_full: bool, lr: f64) -> Result<Track, Failure> {
-        let run = study.train(&name(is_full, lr), &self.config(is_full, lr))?;
-        let distance = divergence::of_replica(&run, PERTURBED);
-        Ok(Track { lr, is_full, run, distance })
+    /// The runs: over learning rates with both kinds of batches, then over weight decays and networks.
+    fn cases(&self) -> Vec<(Case, f64)> {
+        let main = [Case::Full, Case::Mini].into_iter().flat_map(|case| self.lrs.iter().map(move |&lr| (case, lr)));
+        let largest = self.lrs.iter().copied().fold(0.0, f64::max);
+        let decays = self.decays.iter().map(|&decay| (Case::Decay(decay), largest));
+        let depths = self.depths.iter().map(|&net| (Case::Depth(net), largest));
+        main.chain(decays).chain(depths).collect()
+    }
+
+    fn track(&self, study: &mut Study, case: Case, lr: f64) -> Result<Track, Failure> {
+        let run = study.train(&name(case, lr), &self.config(case, lr))?;
+        let distance = if case.is_main() { divergence::of_replica(&run, PERTURBED) } else { Vec::new() };
+        Ok(Track { lr, case, run, distance })
     }
 }
 
@@ -165,13 +213,17 @@ impl Experiment for Edge {
                 self.batch_size, self.images
             ));
         }
-        for &lr in &self.lrs {
-            for is_full in [true, false] {
-                let config = self.config(is_full, lr);
-                config.validate()?;
-                if config.steps.is_none_or(|steps| steps < self.measurements) {
-                    return refuse(format!("--measurements: lr {lr} has fewer steps than {}", self.measurements));
-                }
+        if has_duplicates(&self.decays) || self.decays.contains(&0.0) {
+            return refuse("--decays: give each once, and not 0, which the other runs have".to_owned());
+        }
+        if has_duplicates(&self.depths) || self.depths.contains(&self.net) {
+            return refuse(format!("--depths: give each once, and not {}, which the other runs have", self.net));
+        }
+        for (case, lr) in self.cases() {
+            let config = self.config(case, lr);
+            config.validate()?;
+            if config.steps.is_none_or(|steps| steps < self.measurements) {
+                return refuse(format!("--measurements: lr {lr} has fewer steps than {}", self.measurements));
             }
         }
         Ok(())
@@ -187,51 +239,71 @@ impl Experiment for Edge {
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         study.train_parallel(&self.runs())?;
-        let mut tracks = Vec::new();
-        for is_full in [true, false] {
-            for &lr in &self.lrs {
-                tracks.push(self.track(study, is_full, lr)?);
-            }
-        }
+        let tracks: Vec<Track> =
+            self.cases().into_iter().map(|(case, lr)| self.track(study, case, lr)).collect::<Result<_, _>>()?;
         Ok(Findings {
-            claims: verdict::claims(&tracks),
-            figures: figures(&tracks),
+            claims: verdict::claims(&tracks, self.net),
+            figures: self.figures(&tracks),
             tables: tables(&tracks),
             methods: self.methods(),
         })
     }
 }
 
-/// The sharpness of all rates relative to their edge, and one figure for each rate with everything in it.
-fn figures(tracks: &[Track]) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    for is_full in [true, false] {
-        let (what, file) = if is_full { ("Largest eigenvalue", "edge-full") } else { ("Batch Sharpness", "edge-mini") };
-        let batches = if is_full { "full batches" } else { "mini-batches" };
-        let mut figure = Figure::new(
-            file,
-            format!("{what} with {batches}, in units of 2/lr"),
-            Axis::linear("scaled time (learning rate x steps)"),
-            Axis::linear(format!("{} x lr / 2", what.to_lowercase())),
-        );
-        for track in tracks.iter().filter(|track| track.is_full == is_full) {
-            let points = track.sharpness().into_iter();
-            let points = points.map(|(step, value)| (step as f64 * track.lr, value / track.edge())).collect();
-            figure = figure.line(format!("lr {}", track.lr), points);
+impl Edge {
+    /// The sharpness of all rates relative to their edge, the same over weight decays and networks, and one figure for each rate with
+    /// everything in it.
+    fn figures(&self, tracks: &[Track]) -> Vec<Figure> {
+        let figure = |file: &str, title: String, value: &str, of: &dyn Fn(&Track) -> Option<String>| {
+            let axes = (Axis::linear("scaled time (learning rate x steps)"), Axis::linear(format!("{value} x lr / 2")));
+            let mut figure = Figure::new(file, title, axes.0, axes.1);
+            for (track, label) in tracks.iter().filter_map(|track| Some((track, of(track)?))) {
+                let points = track.sharpness().into_iter();
+                let points = points.map(|(step, value)| (step as f64 * track.lr, value / track.edge())).collect();
+                figure = figure.line(label, points);
+            }
+            figure.horizontal("2/lr", 1.0)
+        };
+        let of = |case| move |track: &Track| (track.case == case).then(|| format!("lr {}", track.lr));
+        let largest = self.lrs.iter().copied().fold(0.0, f64::max);
+        let is_base = |track: &Track| track.case == Case::Full && track.lr == largest;
+        let decay = |track: &Track| match track.case {
+            Case::Decay(decay) => Some(format!("weight decay {decay}")),
+            _ => is_base(track).then(|| "weight decay 0".to_owned()),
+        };
+        let depth = |track: &Track| match track.case {
+            Case::Depth(net) => Some(net.to_string()),
+            _ => is_base(track).then(|| self.net.to_string()),
+        };
+        let (eigenvalue, title) = ("largest eigenvalue", "Largest eigenvalue with full batches, in units of 2/lr");
+        let mut figures = vec![
+            figure("edge-full", title.to_owned(), eigenvalue, &of(Case::Full))
+                .caption("It rises (progressive sharpening) until it reaches 2/lr, and hovers there."),
+            figure(
+                "edge-mini",
+                "Batch Sharpness with mini-batches, in units of 2/lr".to_owned(),
+                "Batch Sharpness",
+                &of(Case::Mini),
+            )
+            .caption("With mini-batches it is the curvature of single batches along their own gradients that settles at 2/lr."),
+        ];
+        if !self.decays.is_empty() {
+            let title = format!("{title}, by weight decay at lr {largest}");
+            figures.push(figure("edge-decay", title, eigenvalue, &decay));
         }
-        figures.push(figure.horizontal("2/lr", 1.0).caption(match is_full {
-            true => "It rises (progressive sharpening) until it reaches 2/lr, and hovers there.",
-            false => "With mini-batches it is the curvature of single batches along their own gradients that settles at 2/lr.",
-        }));
+        if !self.depths.is_empty() {
+            let title = format!("{title}, by network at lr {largest}");
+            figures.push(figure("edge-depth", title, eigenvalue, &depth));
+        }
+        figures.extend(tracks.iter().filter(|track| track.case.is_main()).map(all_of));
+        figures
     }
-    figures.extend(tracks.iter().map(all_of));
-    figures
 }
 
 /// Sharpness and distance of one run: the distance on the axis, the step at which the edge is reached as a line.
 fn all_of(track: &Track) -> Figure {
     let points = track.distance.iter().map(|(step, distance)| (*step as f64, *distance)).collect();
-    let relative = |value: fn(&crate::report::data::CurvatureLine) -> f64| -> Vec<(f64, f64)> {
+    let relative = |value: fn(&CurvatureLine) -> f64| -> Vec<(f64, f64)> {
         let lines = track.run.curvature.iter();
         lines.map(|line| (line.step as f64, value(line) / track.edge())).filter(|(_, value)| *value > 0.0).collect()
     };
@@ -240,7 +312,7 @@ fn all_of(track: &Track) -> Figure {
         format!(
             "lr {}, {}: sharpness and distance",
             track.lr,
-            if track.is_full { "full batches" } else { "mini-batches" }
+            if track.case.is_full() { "full batches" } else { "mini-batches" }
         ),
         Axis::linear("step"),
         Axis::log("relative L1 of k = 3 to k = 1; curvatures in units of 2/lr"),
@@ -249,38 +321,41 @@ fn all_of(track: &Track) -> Figure {
     .line("largest eigenvalue", relative(|line| line.lambda_max))
     .line("Batch Sharpness", relative(|line| line.batch_sharpness))
     .horizontal("2/lr", 1.0);
-    if let Some(step) = track.reached() {
-        figure = figure.vertical("the edge is reached", step as f64);
+    if let Some(step) = track.first_at(1.0) {
+        figure = figure.vertical("the edge is crossed", step as f64);
     }
     figure
 }
 
 fn tables(tracks: &[Track]) -> Vec<super::Table> {
     let summary = table!("edge", "Every run", for track in tracks => {
-        "batches" = if track.is_full { "full" } else { "mini" },
-        "lr" as "learning rate" = track.lr,
-        "edge" as "2/lr" = track.edge(),
-        "start" as "at the start" = track.sharpness().first().map(|(_, value)| *value),
-        "end" as "at the end, median of the last third" = track.end() * track.edge(),
-        "end_over_edge" as "end x lr / 2" = track.end(),
-        "reached" as "edge reached at step" = track.reached(),
-        "growth_before" as "growth of the distance before, decades a unit of time" = verdict::growth(track).0,
-        "growth_after" as "and after" = verdict::growth(track).1,
-    })
+    "run" = track.name(),
+           "batches" = if track.case.is_full() { "full" } else { "mini" },
+           "lr" as "learning rate" = track.lr,
+           "edge" as "2/lr" = track.edge(),
+           "start" as "at the start" = track.sharpness().first().map(|(_, value)| *value),
+           "end" as "at the end, median of the last third" = track.end() * track.edge(),
+           "end_over_edge" as "end x lr / 2" = track.end(),
+           "reached" as "95 % of the edge at step" = track.reached(),
+           "crossed" as "edge crossed at step" = track.first_at(1.0),
+           "growth_before" as "growth of the distance before, decades a unit of time" = verdict::growth(track).0,
+           "growth_after" as "and after" = verdict::growth(track).1,
+       })
     .note(
         "The largest eigenvalue with full batches, Batch Sharpness with mini-batches. Time is learning rate x steps.",
     );
     let lines = tracks.iter().flat_map(|track| track.run.curvature.iter().map(move |line| (track, line)));
     let curves = table!("edge-curves", "Every measurement", for (track, line) in lines => {
-        "batches" = if track.is_full { "full" } else { "mini" },
-        "lr" = track.lr,
-        "step" = line.step,
-        "lambda_max" = line.lambda_max,
-        "batch_sharpness" = line.batch_sharpness,
-        "batch_sharpness_error" = line.batch_sharpness_error,
-        "product_error" = line.product_error,
-        "loss" = line.loss,
-    });
+    "run" = track.name(),
+           "batches" = if track.case.is_full() { "full" } else { "mini" },
+           "lr" = track.lr,
+           "step" = line.step,
+           "lambda_max" = line.lambda_max,
+           "batch_sharpness" = line.batch_sharpness,
+           "batch_sharpness_error" = line.batch_sharpness_error,
+           "product_error" = line.product_error,
+           "loss" = line.loss,
+       });
     vec![summary, curves.not_shown()]
 }
 
@@ -289,7 +364,8 @@ impl Edge {
         vec![
             format!(
                 "{} with {} and {} on the first {} images of {}, plain gradient descent without momentum, weight decay and \
-                 augmentation, constant learning rate, seed {}. Full batches until rate x steps is {}; mini-batches of {} for {} steps.",
+                 augmentation, constant learning rate, seed {}. Full batches until rate x steps is {}; mini-batches of {} for {} steps. \
+                 The runs with weight decay and of other networks have full batches and the largest rate.",
                 self.net,
                 self.activation,
                 self.loss,
@@ -306,9 +382,4 @@ impl Edge {
                 .to_owned(),
         ]
     }
-}
-
-/// `0.98 of 2/lr`
-fn of_edge(part: f64) -> String {
-    format!("{} of 2/lr", about(part))
 }

@@ -1,23 +1,103 @@
 //! What the runs say about the claims of Cohen et al. 2021, of arXiv 2412.20553 and of the paper's journal version.
 
-use super::{Track, of_edge};
+use lastbit_core::nets::NetKind;
+
+use super::{Case, Track};
 use crate::numbers::{about, count, list};
 use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 use crate::statistics::ends;
 
-/// How far the median of the last third may be from 2/lr.
-const NEAR: f64 = 0.05;
+/// How far the median of the last third may be below and above 2/lr: "at, or just above".
+const BELOW: f64 = 0.05;
+const ABOVE: f64 = 0.1;
 /// The same for Batch Sharpness, which is a mean over a few batches.
 const NEAR_FOR_BATCHES: f64 = 0.2;
 /// Fewest rates at which something must hold.
 const ENOUGH: usize = 3;
 
 /// All claims.
-pub fn claims(tracks: &[Track]) -> Vec<Claim> {
-    let full: Vec<&Track> = tracks.iter().filter(|track| track.is_full).collect();
-    let mini: Vec<&Track> = tracks.iter().filter(|track| !track.is_full).collect();
-    vec![sharpening(&full), hovering(&full), batches(&mini), below(&mini), parting(&full), controls(tracks)]
+pub fn claims(tracks: &[Track], net: NetKind) -> Vec<Claim> {
+    let of = |case| tracks.iter().filter(|track| track.case == case).collect::<Vec<&Track>>();
+    let (full, mini) = (of(Case::Full), of(Case::Mini));
+    let mut claims = vec![sharpening(&full), hovering(&full), batches(&mini), below(&mini), parting(&full)];
+    let base = full.iter().copied().max_by(|a, b| a.lr.total_cmp(&b.lr));
+    if let Some(base) = base {
+        claims.extend(decay(base, tracks));
+        claims.extend(depth(base, net, tracks));
+    }
+    claims.push(controls(tracks));
+    claims
+}
+
+/// `0.984 of 2/lr`
+fn of_edge(part: f64) -> String {
+    format!("{part:.3} of 2/lr")
+}
+
+/// `0.853 of 2/lr at the start, the edge crossed at step 203, 1.070 of it at the end`
+fn course(track: &Track) -> String {
+    let crossed = match track.first_at(1.0) {
+        Some(step) => format!("the edge crossed at step {step}"),
+        None => "the edge not crossed".to_owned(),
+    };
+    format!("{} at the start, {crossed}, {:.3} at the end", of_edge(track.sharpness()[0].1 / track.edge()), track.end())
+}
+
+fn decay(base: &Track, tracks: &[Track]) -> Option<Claim> {
+    let mut decays: Vec<(f64, &Track)> = tracks
+        .iter()
+        .filter_map(|track| if let Case::Decay(decay) = track.case { Some((decay, track)) } else { None })
+        .collect();
+    decays.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (largest, last) = *decays.last()?;
+    let each = std::iter::once((0.0, base)).chain(decays.iter().copied());
+    let each: Vec<String> = each.map(|(decay, track)| format!("with {decay} {}", course(track))).collect();
+    let steps = base.run.curvature.last().map_or(0, |line| line.step);
+    let time = |track: &Track| track.first_at(1.0).unwrap_or(2 * steps);
+    Some(claim! {
+        about: "Weight decay keeps it from the edge",
+        paper: "Journal version (JMLR 25(174), 2024): training is stable under conditions on the learning rate and the weight decay, so \
+            regularization has a role at the edge of stability.",
+        found: format!("At lr {} the largest eigenvalue is, by weight decay: {}.", base.lr, list(&each)),
+        agrees: match base.first_at(1.0) {
+            None => Agreement::CannotTell,
+            Some(_) if last.first_at(1.0).is_none() || time(last) > 2 * time(base) => Agreement::Yes,
+            Some(_) if last.end() < base.end() - 0.1 => Agreement::Yes,
+            Some(_) => Agreement::CannotTell,
+        },
+        certainty: format!(
+            "One seed, up to a weight decay of {largest}. Yes: the edge is crossed at more than twice the time or not at all, or the end \
+             is a tenth lower."
+        ),
+    })
+}
+
+fn depth(base: &Track, net: NetKind, tracks: &[Track]) -> Option<Claim> {
+    let others =
+        tracks.iter().filter_map(|track| if let Case::Depth(net) = track.case { Some((net, track)) } else { None });
+    let mut nets: Vec<(NetKind, &Track)> = others.chain([(net, base)]).collect();
+    if nets.len() < 2 {
+        return None;
+    }
+    nets.sort_by_key(|(net, _)| net.to_string());
+    let each: Vec<String> = nets.iter().map(|(net, track)| format!("{net}: {}", course(track))).collect();
+    let starts: Vec<f64> = nets.iter().map(|(_, track)| track.sharpness()[0].1 / track.edge()).collect();
+    let times: Vec<Option<u64>> = nets.iter().map(|(_, track)| track.first_at(1.0)).collect();
+    let (low, high) = ends(starts.iter().copied());
+    let known: Vec<f64> = times.iter().flatten().map(|step| *step as f64).collect();
+    let (early, late) = ends(known.iter().copied());
+    Some(claim! {
+        about: "It depends on the depth",
+        paper: "Journal version (JMLR 25(174), 2024): what happens at the edge of stability depends on the complexity of the network.",
+        found: format!("At lr {} the largest eigenvalue is, by network: {}.", base.lr, list(&each)),
+        agrees: match known.len() {
+            0 => Agreement::CannotTell,
+            n if n < nets.len() || late > 1.5 * early.max(1.0) || high > 1.5 * low => Agreement::Yes,
+            _ => Agreement::No,
+        },
+        certainty: "One seed. Yes: not all cross the edge, or their times or starts differ by more than half.",
+    })
 }
 
 fn rates(tracks: &[&Track]) -> String {
@@ -52,15 +132,14 @@ fn sharpening(full: &[&Track]) -> Claim {
 fn hovering(full: &[&Track]) -> Claim {
     let there: Vec<&&Track> = full.iter().filter(|track| track.reached().is_some()).collect();
     let (low, high) = ends(there.iter().map(|track| track.end()));
-    let is_near = there.iter().all(|track| (track.end() - 1.0).abs() <= NEAR);
+    let is_near = there.iter().all(|track| (1.0 - BELOW..=1.0 + ABOVE).contains(&track.end()));
     claim! {
         about: "Hovering at 2/lr",
         paper: "Cohen et al. 2021: from then on the largest eigenvalue hovers at or just above 2/lr.",
         found: match there.is_empty() {
             true => "No run reached 2/lr.".to_owned(),
             false => format!(
-                "Over the last third of the measurements its median is {} to {}, at {}.",
-                about(low),
+                "Over the last third of the measurements its median is {low:.3} to {}, at {}.",
                 of_edge(high),
                 count(there.len() as u64, "rate")
             ),
@@ -69,7 +148,11 @@ fn hovering(full: &[&Track]) -> Claim {
             0 => Agreement::CannotTell,
             n => Agreement::of_decidable(is_near && n == full.len(), !is_near),
         },
-        certainty: format!("Within {} %. The eigenvalue oscillates, so a median over many measurements is compared.", 100.0 * NEAR),
+        certainty: format!(
+            "From {} % below to {} % above. The eigenvalue oscillates, so a median over many measurements is compared.",
+            100.0 * BELOW,
+            100.0 * ABOVE
+        ),
     }
 }
 
@@ -122,7 +205,7 @@ fn below(mini: &[&Track]) -> Claim {
 pub fn growth(track: &Track) -> (Option<f64>, Option<f64>) {
     /// Fewest steps of a phase.
     const FEWEST: usize = 20;
-    let Some(reached) = track.reached() else { return (None, None) };
+    let Some(reached) = track.first_at(1.0) else { return (None, None) };
     let rate = |points: Vec<&(u64, f64)>| {
         let (first, last) = (points.first()?, points.last()?);
         let time = (last.0 - first.0) as f64 * track.lr;
@@ -167,12 +250,13 @@ fn parting(full: &[&Track]) -> Claim {
 }
 
 fn controls(tracks: &[Track]) -> Claim {
-    let agrees = tracks.iter().map(|track| track.run.are_controls_zero).fold(Agreement::Yes, Agreement::and);
+    let main: Vec<&Track> = tracks.iter().filter(|track| track.case.is_main()).collect();
+    let agrees = main.iter().map(|track| track.run.are_controls_zero).fold(Agreement::Yes, Agreement::and);
     claim! {
         about: "The controls stay at zero",
         paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit, with all measurements on.",
         found: match agrees {
-            Agreement::Yes => format!("{}: 0 bits differ.", count(tracks.len() as u64, "control")),
+            Agreement::Yes => format!("{}: 0 bits differ.", count(main.len() as u64, "control")),
             Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
             Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
         },
