@@ -412,12 +412,19 @@ fn the_edge_has_sharpness_and_distance_of_every_rate() {
     let out = scratch("reproduce-edge").join("out");
     tiny(
         "edge --quick --dataset synthetic --net resnet8 --width 0.25 --images 16 --batch-size 8 --lrs 0.05,0.1 --scaled-time 1 \
-         --steps 10 --measurements 9",
+         --steps 10 --measurements 9 --decays 0.5 --depths preresnet8",
         &out,
     );
     let runs = csv(&out.join("edge.csv"));
     let names: Vec<_> = runs.iter().map(|row| (row["batches"].as_str(), row["lr"].as_str())).collect();
-    assert_eq!(names, [("full", "0.05"), ("full", "0.1"), ("mini", "0.05"), ("mini", "0.1")]);
+    let of_others = [("full", "0.1"), ("full", "0.1")];
+    assert_eq!(names, [&[("full", "0.05"), ("full", "0.1"), ("mini", "0.05"), ("mini", "0.1")], &of_others[..]].concat());
+    let config = |run: &str| fs::read_to_string(out.join("runs").join(run).join("config.toml")).unwrap();
+    assert!(config("decay0.5").contains("weight-decay = 0.5") && config("preresnet8").contains("net = \"preresnet8\""));
+    assert!(config("full-lr0.1").contains("weight-decay = 0.0"));
+    for claim in ["Weight decay keeps it from the edge", "It depends on the depth"] {
+        assert!(["yes", "no", "cannot tell"].contains(&agrees(&out, claim).as_str()));
+    }
     for run in &runs {
         assert_eq!(number(run, "edge"), 2.0 / number(run, "lr"));
         assert!(number(run, "start") > 0.0, "the loss of an MLP curves upwards somewhere: {run:?}");
@@ -512,6 +519,8 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["table1", "--ks", "1,2"]), 2, &["--ks", "control"]);
     assert_refused(&at(&["threshold", "--distance", "0"]), 2, &["--distance"]);
     assert_refused(&at(&["edge", "--measurements", "3"]), 2, &["--measurements", "at least 9"]);
+    assert_refused(&at(&["edge", "--decays", "0.1,0"]), 2, &["--decays", "not 0"]);
+    assert_refused(&at(&["edge", "--depths", "mlp2"]), 2, &["--depths", "not mlp2"]);
     assert_refused(&at(&["lyapunov", "--distances", "1"]), 2, &["--distances", "at least two"]);
     assert_refused(&at(&["poke", "--at", "5,1"]), 2, &["--at", "ascending"]);
     assert_refused(&at(&["sources", "--copies", "2"]), 2, &["--copies", "3 to"]);
