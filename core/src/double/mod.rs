@@ -58,9 +58,11 @@ impl DoubleTrainer {
     /// A trainer at step 0, with the initial weights of the config's seed.
     ///
     /// # Errors
-    /// [`TrainError::Config`] for an invalid value, [`TrainError::Net`] if the network cannot take the images.
+    /// [`TrainError::Config`] for an invalid value or a run that changes weights between its steps, [`TrainError::Net`] if the network cannot
+    /// take the images.
     pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
         config.validate()?;
+        config.check_undisturbed()?;
         config.check_batch(Batches::sizes(&config, &dataset).train)?;
         let network = config.network(dataset.shape(), dataset.classes)?;
         let seed = config.seed_init.unwrap_or(config.seed);

@@ -343,6 +343,20 @@ impl TrainConfig {
         (1..self.ks.len()).filter(|&r| equal(self.ks[r]) && !is_poked(r)).collect()
     }
 
+    /// Refuses a run that changes weights between its steps, for those who only compute the steps.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the key to leave out.
+    pub fn check_undisturbed(&self) -> Result<(), ConfigError> {
+        let problem = "only a training run on a device changes weights between steps: leave it out";
+        let refuse = |key| Err(ConfigError::new(key, problem.to_owned()));
+        match () {
+            () if self.perturb.iter().any(|perturb| perturb.0.is_some()) => refuse("perturb"),
+            () if self.lyapunov.is_some() => refuse("lyapunov"),
+            () => Ok(()),
+        }
+    }
+
     /// The perturbation of a replica's weights, if it has one.
     #[must_use]
     pub fn perturb(&self, replica: usize) -> Option<&Poke> {
@@ -647,6 +661,16 @@ mod tests {
         assert_eq!(with(&[3, 6, 12, 9, 1]), [1, 2]);
         let nextafter = TrainConfig { ks: vec![1, 2, 1], perturbation: Perturbation::Nextafter, ..Default::default() };
         assert_eq!(nextafter.controls(), [2]);
+    }
+
+    #[test]
+    fn steps_alone_cannot_be_disturbed() {
+        let plain = TrainConfig { ks: vec![1, 1], ..Default::default() };
+        assert!(plain.check_undisturbed().is_ok());
+        let poked = TrainConfig { perturb: vec!["none".parse().unwrap(), "1:ulp:1".parse().unwrap()], ..plain.clone() };
+        assert_eq!(poked.check_undisturbed().unwrap_err().key, "perturb");
+        let displaced = TrainConfig { lyapunov: Some(5), lyapunov_distances: vec![0.1], ..plain };
+        assert_eq!(displaced.check_undisturbed().unwrap_err().key, "lyapunov");
     }
 
     fn changes(text: &str) -> Vec<LrChange> {

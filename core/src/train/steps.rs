@@ -46,7 +46,8 @@ impl Steps {
     /// The steps of `config` on `dataset`.
     ///
     /// # Errors
-    /// Those of [`plan`], and [`TrainError::Start`] if `start` does not fit the network and the divisors.
+    /// Those of [`plan`], [`TrainError::Start`] if `start` does not fit the network and the divisors, and [`TrainError::Config`] if the run
+    /// changes weights between its steps, which is not part of a recording.
     pub fn new(
         config: TrainConfig,
         dataset: Arc<Dataset>,
@@ -54,6 +55,7 @@ impl Steps {
         limits: MemoryLimits,
         start: Start,
     ) -> Result<Self, TrainError> {
+        config.check_undisturbed()?;
         let plan = plan(&config, &dataset, tuning, limits)?;
         let start = Trainer::start_state(&config, &plan.network, start)?;
         let batches = Batches::new(&config, dataset);

@@ -101,6 +101,20 @@ impl TensorBoard {
                 let values: Vec<_> = layers.map(|(name, value)| (format!("rel_l1/{name}"), distance(value))).collect();
                 return self.write(replica, &event::scalars(time, step, values));
             }
+            Some("curvature") => {
+                let replica = line["replica"].as_u64().map_or(0, |replica| replica as usize);
+                let values =
+                    ["lambda_max", "batch_sharpness"].map(|key| (format!("curvature/{key}"), number(&line[key])));
+                return self.write(replica, &event::scalars(time, step, values.to_vec()));
+            }
+            Some("growth") => {
+                // The first replica has no distance from itself.
+                for replica in 1..self.replicas.len() {
+                    let exponent = number(&line["growth"][replica]) / number(&line["steps"]);
+                    self.write(replica, &event::scalars(time, step, vec![("growth/exponent".to_owned(), exponent)]))?;
+                }
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         for replica in 0..self.replicas.len() {

@@ -418,7 +418,10 @@ fn the_edge_has_sharpness_and_distance_of_every_rate() {
     let runs = csv(&out.join("edge.csv"));
     let names: Vec<_> = runs.iter().map(|row| (row["batches"].as_str(), row["lr"].as_str())).collect();
     let of_others = [("full", "0.1"), ("full", "0.1")];
-    assert_eq!(names, [&[("full", "0.05"), ("full", "0.1"), ("mini", "0.05"), ("mini", "0.1")], &of_others[..]].concat());
+    assert_eq!(
+        names,
+        [&[("full", "0.05"), ("full", "0.1"), ("mini", "0.05"), ("mini", "0.1")], &of_others[..]].concat()
+    );
     let config = |run: &str| fs::read_to_string(out.join("runs").join(run).join("config.toml")).unwrap();
     assert!(config("decay0.5").contains("weight-decay = 0.5") && config("preresnet8").contains("net = \"preresnet8\""));
     assert!(config("full-lr0.1").contains("weight-decay = 0.0"));

@@ -144,7 +144,8 @@ for tag in events.Tags()['scalars']:
 #[test]
 fn event_files_hold_the_metrics() {
     let out = scratch("tensorboard").join("run");
-    train(&["--steps", "9", "--checkpoint-every", "4steps", "--tensorboard"], &out);
+    let measured = ["--sharpness", "4", "--sharpness-images", "16"];
+    train(&[&["--steps", "9", "--checkpoint-every", "4steps", "--tensorboard"], &measured[..]].concat(), &out);
     // The run resumes from step 8, as after a crash. The events are written again from the metrics, also those that never reached
     // a file or are lost from it.
     fs::remove_dir_all(out.join("checkpoint/step-000009")).unwrap();
@@ -188,7 +189,12 @@ fn event_files_hold_the_metrics() {
                         same(format!("epoch/{key}"), &line[key][replica]);
                     }
                 }
-                _ if line["replica"] == replica => {
+                "curvature" if replica == 0 => {
+                    for key in ["lambda_max", "batch_sharpness"] {
+                        same(format!("curvature/{key}"), &line[key]);
+                    }
+                }
+                "layers" if line["replica"] == replica => {
                     let layers = line["rel_l1"].as_object().unwrap();
                     layers.iter().for_each(|(layer, value)| same(format!("rel_l1/{layer}"), value));
                 }
@@ -200,6 +206,19 @@ fn event_files_hold_the_metrics() {
             assert_eq!(theirs, all);
         }
     }
+}
+
+#[test]
+fn growth_is_an_exponent_a_step() {
+    let out = scratch("tensorboard-growth").join("run");
+    let growth = ["--lyapunov", "2", "--lyapunov-distances", "0.01,0.1"];
+    train(&[&["--steps", "4", "--tensorboard"], &growth[..]].concat(), &out);
+    let lines = json_lines(&out.join("metrics.jsonl"));
+    let last = lines.iter().rfind(|line| line["kind"] == "growth").unwrap();
+    let shown = scalars(&event_files(&out.join("tensorboard/r2-k2"))[0]);
+    let exponent = f32::from_bits(shown[&("growth/exponent".to_owned(), 4)]);
+    assert_eq!(exponent, last["growth"][2].as_f64().unwrap() as f32 / 2.0);
+    assert!(!scalars(&event_files(&out.join("tensorboard/r0-k1"))[0]).keys().any(|(tag, _)| tag.starts_with("growth")));
 }
 
 #[test]
