@@ -10,7 +10,7 @@ use lastbit_core::nets::{NetKind, Norm};
 use lastbit_core::ops::Activation;
 use lastbit_core::pde::symmetric_eigenvalues;
 use lastbit_core::train::{
-    Curvature, CurvatureEvent, Event, Probe, ProbeBatch, Switches, TrainConfig, Tuning, Weights,
+    Curvature, CurvatureEvent, Event, LossKind, Probe, ProbeBatch, Switches, TrainConfig, Tuning, Weights,
 };
 use runs::{finish, small, trainer_on};
 
@@ -59,23 +59,31 @@ impl Reference {
         v
     }
 
-    fn batch_sharpness(&mut self, steps: std::ops::RangeInclusive<u64>) -> f64 {
-        let n = steps.clone().count() as f64;
+    fn batch_sharpness(&mut self, batches: u64) -> f64 {
         let zero = vec![0.0; flat(&self.point).len()];
         let ratio = |step| {
             let v = Self::unit(self.gradient(0.0, &zero, step));
             dot(&self.product(&v, step), &v)
         };
-        steps.map(ratio).sum::<f64>() / n
+        (1..=batches).map(ratio).sum::<f64>() / batches as f64
+    }
+
+    /// The product with the Hessian of the mean loss of the first `batches` batches.
+    fn mean_product(&mut self, v: &[f64], batches: u64) -> Vec<f64> {
+        let mut sum = vec![0.0; v.len()];
+        for step in 1..=batches {
+            sum.iter_mut().zip(self.product(v, step)).for_each(|(sum, p)| *sum += p / batches as f64);
+        }
+        sum
     }
 
     /// By Lanczos' iteration with full reorthogonalisation.
-    fn lambda_max(&mut self, products: usize) -> f64 {
+    fn lambda_max(&mut self, products: usize, batches: u64) -> f64 {
         let zero = vec![0.0; flat(&self.point).len()];
         let mut basis = vec![Self::unit(self.gradient(0.0, &zero, 1))];
         let mut projected = vec![0.0; products * products];
         for i in 0..products {
-            let mut product = self.product(&basis[i], 1);
+            let mut product = self.mean_product(&basis[i], batches);
             for (j, vector) in basis.iter().enumerate() {
                 let along = dot(&product, vector);
                 projected[i * products + j] = along;
@@ -102,13 +110,14 @@ fn curvatures(events: &[Event]) -> Vec<CurvatureEvent> {
     events.iter().filter_map(only).collect()
 }
 
-/// 16 training images, all of them in every batch and in the same order, so that the subset is the batch.
-fn whole_batch(net: NetKind, activation: Option<Activation>) -> (TrainConfig, Arc<Dataset>) {
+/// 16 training images a batch, the same ones in the same order every epoch, so that the subset is the `batches` of an epoch.
+fn whole_batches(net: NetKind, activation: Option<Activation>, batches: u64) -> (TrainConfig, Arc<Dataset>) {
+    let images = 16 * batches as usize;
     let config = TrainConfig {
         net,
         activation,
         batch_size: 16,
-        train_limit: Some(16),
+        train_limit: Some(images),
         shuffle: false,
         augment: false,
         ks: vec![1, 3],
@@ -116,10 +125,10 @@ fn whole_batch(net: NetKind, activation: Option<Activation>) -> (TrainConfig, Ar
         sharpness: Some(4),
         ..small()
     };
-    (config, Arc::new(synthetic::dataset(1, 16, 4)))
+    (config, Arc::new(synthetic::dataset(1, images, 4)))
 }
 
-/// Runs four steps and compares the curvature after them with float64.
+/// Runs four steps. Returns the curvature after them, and what it is in float64: lambda_max and Batch Sharpness.
 fn compare(config: &TrainConfig, dataset: &Arc<Dataset>) -> (Curvature, [f64; 2]) {
     pollster::block_on(async {
         let mut trainer = trainer_on(config, dataset).await;
@@ -128,7 +137,8 @@ fn compare(config: &TrainConfig, dataset: &Arc<Dataset>) -> (Curvature, [f64; 2]
         assert_eq!(found.iter().map(|event| event.step).collect::<Vec<_>>(), [0, 4]);
         let state = trainer.state().await.unwrap();
         let mut reference = Reference::at(config, dataset, &state.replicas[0].weights.parameters);
-        let wanted = [reference.lambda_max(24), reference.batch_sharpness(1..=1)];
+        let batches = (dataset.outline().train / 16) as u64;
+        let wanted = [reference.lambda_max(24, batches), reference.batch_sharpness(batches)];
         (found[1].curvature, wanted)
     })
 }
@@ -139,7 +149,7 @@ fn assert_near(found: f64, wanted: f64, part: f64, what: &str) {
 
 #[test]
 fn curvature_of_a_smooth_resnet_agrees_with_float64() {
-    let (config, dataset) = whole_batch(NetKind::ResNet { depth: 8 }, Some(Activation::Swish { beta: 1.0 }));
+    let (config, dataset) = whole_batches(NetKind::ResNet { depth: 8 }, Some(Activation::Swish { beta: 1.0 }), 1);
     let (found, [lambda_max, batch_sharpness]) = compare(&config, &dataset);
     assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
     assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
@@ -148,11 +158,23 @@ fn curvature_of_a_smooth_resnet_agrees_with_float64() {
 
 #[test]
 fn curvature_of_a_resnet_agrees_with_float64() {
-    let (config, dataset) = whole_batch(NetKind::ResNet { depth: 8 }, None);
+    let (config, dataset) = whole_batches(NetKind::ResNet { depth: 8 }, None, 1);
     let (found, [lambda_max, batch_sharpness]) = compare(&config, &dataset);
     assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
     assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
     assert!(found.product_error < 0.002, "{found:?}");
+}
+
+/// Over an epoch of three batches, so that the means over batches are checked, too.
+#[test]
+fn curvature_of_an_mlp_agrees_with_float64() {
+    for loss in [LossKind::Mse, LossKind::CrossEntropy] {
+        let (config, dataset) = whole_batches(NetKind::Mlp { layers: 2 }, Some(Activation::Tanh), 3);
+        let (found, [lambda_max, batch_sharpness]) = compare(&TrainConfig { loss, ..config }, &dataset);
+        assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
+        assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
+        assert!(found.product_error < 0.002 && found.residual < 0.02 * lambda_max, "{found:?}");
+    }
 }
 
 /// A network whose ReLUs the first replica switches computes, for that replica, what the network itself computes, and for one at the same

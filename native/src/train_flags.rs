@@ -20,20 +20,17 @@ use crate::value_parsers::{real, whole, whole_in};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, wrn16-4, wrn28-10
-    /// and other wrnD-K with D = 6n + 4, vgg11, vgg13, vgg16, mlp1 to
-    /// mlp8 (hidden layers of 200 units) or one-layer
-    /// [default: resnet56]
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, wrn16-4, wrn28-10 and other wrnD-K with
+    /// D = 6n + 4, vgg11, vgg13, vgg16, mlp1 to mlp8 (hidden layers of 200 units) or one-layer [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
-    /// Multiply the channels of a ResNet, PreResNet or VGG, or the hidden units of an MLP [default: 1]
+    /// Multiply the channels of a ResNet, PreResNet, WideResNet or VGG, or the hidden units of an MLP [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
     /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; mlp: tanh; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
-    /// Norm of a ResNet, PreResNet, WideResNet or VGG: batch, group (8 channels), or none (a bias for each
-    /// channel) [default: batch]
+    /// Norm of a ResNet, PreResNet, WideResNet or VGG: batch, group (8 channels), or none (a bias for each channel) [default: batch]
     #[arg(long, value_parser = checked::<Norm>, help_heading = "Network")]
     norm: Option<String>,
     /// Loss: cross-entropy, or mse, half the squared distance of the logits from the one-hot label [default: cross-entropy]

@@ -14,6 +14,11 @@ pub struct Dense {
     pub shared_input: bool,
 }
 
+/// Threads for `rows` x `columns` results: each computes 4 x 4 of them.
+fn threads(rows: u32, columns: u32) -> u64 {
+    u64::from(rows.div_ceil(4)) * u64::from(columns.div_ceil(4))
+}
+
 impl Dense {
     fn kernel(&self, shader: Shader) -> Kernel {
         let mut all: Vec<(&str, Constant)> = vec![("C", self.inputs.into()), ("K", self.units.into())];
@@ -31,14 +36,14 @@ impl Dense {
 
     /// Appends `logits = features * weight^T + bias`. The bindings of weight and bias extend to the end of the arena.
     pub fn forward(&self, rec: &mut Recording, label: &str, [features, weight, bias, logits]: [Binding; 4]) {
-        let threads = u64::from(rec.job.samples) * u64::from(self.units);
+        let threads = threads(rec.job.samples, self.units);
         let bindings = [features, weight, bias, logits];
         rec.dispatch(label, self.kernel(Shader::DenseForward), &bindings, workgroups(threads), self.work(rec));
     }
 
     /// Appends `dfeatures = dlogits * weight`.
     pub fn dinput(&self, rec: &mut Recording, label: &str, [dlogits, weight, dfeatures]: [Binding; 3]) {
-        let threads = u64::from(rec.job.samples) * u64::from(self.inputs);
+        let threads = threads(rec.job.samples, self.inputs);
         let bindings = [dlogits, weight, dfeatures];
         rec.dispatch(label, self.kernel(Shader::DenseDinput), &bindings, workgroups(threads), self.work(rec));
     }
@@ -52,7 +57,8 @@ impl Dense {
         [features, dlogits, gradient]: [Binding; 3],
         weight_to_bias: u32,
     ) {
-        let threads = u64::from(self.units * (self.inputs + 1));
+        // The bias is one more column.
+        let threads = threads(self.units, self.inputs + 1);
         let bindings = [features, dlogits, gradient];
         let kernel = self.kernel(Shader::DenseDweight);
         rec.dispatch_with(label, kernel, &bindings, workgroups(threads), self.work(rec), &[weight_to_bias]);

@@ -141,7 +141,7 @@ pub struct TrainConfig {
     /// Network.
     #[serde(with = "as_text")]
     pub net: NetKind,
-    /// Factor on the channels of a ResNet or VGG, or on the units of an MLP's hidden layers; 1 as published.
+    /// Factor on the channels of a ResNet, PreResNet, WideResNet or VGG, or on the units of an MLP's hidden layers; 1 as published.
     pub width: f64,
     /// Nonlinearity; by default ReLU, tanh for an MLP, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,

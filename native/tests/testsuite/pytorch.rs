@@ -1,5 +1,6 @@
 //! Exchange of weights with PyTorch: networks trained here give the same logits there, and a network that PyTorch initialised
-//! trains here as it does there. Without PyTorch these tests are skipped.
+//! trains here as it does there. The curvature of the loss is that of PyTorch's Hessian-vector products. Without PyTorch these tests
+//! are skipped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,15 @@ const ADAMW: [&str; 14] = [
     "--weight-decay",
     "0.5",
 ];
+
+/// Flags of four steps of SGD for every network, with so much weight decay that it shows in the losses.
+const FOUR_STEPS: [&str; 6] = ["--steps", "4", "--lr", "0.02", "--weight-decay", "0.05"];
+/// Measures the curvature before and after four steps. The subset is the first two batches; Batch Sharpness averages over the five
+/// batches of an epoch.
+const SHARPNESS: [&str; 4] = ["--sharpness", "4", "--sharpness-images", "32"];
+
+/// A network with its activation, width, norm and loss, as the flags have them.
+type Case = [&'static str; 5];
 
 /// A Python with PyTorch: `LASTBIT_PYTHON`, else the first python3 with it on the PATH or in /usr/bin.
 fn python() -> Option<&'static Path> {
@@ -122,6 +132,12 @@ fn train_by(optimizer: &[&str], net: [&str; 3], data: &Path, init: Option<&Path>
     json_lines(&out.join("metrics.jsonl"))
 }
 
+/// Trains `case` with `flags` and returns the lines of the metrics.
+fn train_case(flags: &[&str], [net, activation, width, norm, loss]: Case, data: &Path, out: &Path) -> Vec<Value> {
+    let flags = [flags, &["--norm", norm, "--loss", loss]].concat();
+    train_by(&flags, [net, activation, width], data, None, out)
+}
+
 fn checkpoint(run: &Path) -> PathBuf {
     run.join("checkpoint/step-000003/r0-k1.safetensors")
 }
@@ -153,6 +169,19 @@ fn number(value: &Value) -> f64 {
 /// Checks that `a` and `b` differ by at most `tolerance`, relative to `b`.
 fn assert_close(what: &str, a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * b.abs(), "{what}: {a} here, {b} in PyTorch");
+}
+
+/// Checks the losses of four steps.
+fn assert_same_four_losses(name: &str, lines: &[Value], theirs: &Value) {
+    let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
+    // AdamW's first steps have about the same length whatever the gradient, so another order of sums shows where a gradient is tiny.
+    let tolerances = [2e-5, 2e-5, 2e-4, 2e-4];
+    assert_eq!(steps.len(), tolerances.len());
+    for (step, (line, tolerance)) in steps.iter().zip(tolerances).enumerate() {
+        let (ours, theirs) = (number(&line["loss"][0]), number(&theirs["losses"][step]));
+        println!("{name}, loss {}: {theirs}, {:.1e} apart", step + 1, (ours - theirs).abs() / theirs);
+        assert_close(&format!("{name}, loss {}", step + 1), ours, theirs, tolerance);
+    }
 }
 
 #[test]
@@ -224,14 +253,70 @@ fn adamw_takes_the_steps_of_pytorch() {
         let start = home.join(format!("{}.safetensors", net[0]));
         let theirs = exchange(python, &home, &[&["adamw"], &net[..], &["", text(&start), text(&data)]].concat());
         let lines = train_by(&ADAMW, net, &data, Some(&start), &home.join(net[0]));
-        let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
-        // The first steps have about the same length whatever the gradient, so another order of sums shows where a gradient is tiny.
-        let tolerances = [2e-5, 2e-5, 2e-4, 2e-4];
-        assert_eq!(steps.len(), tolerances.len());
-        for (step, (line, tolerance)) in steps.iter().zip(tolerances).enumerate() {
-            let (ours, theirs) = (number(&line["loss"][0]), number(&theirs["losses"][step]));
-            println!("{} loss {}: {:.1e} apart", net[0], step + 1, (ours - theirs).abs() / theirs);
-            assert_close(&format!("{}, loss {}", net[0], step + 1), ours, theirs, tolerance);
+        assert_same_four_losses(net[0], &lines, &theirs);
+    }
+}
+
+/// Networks, norms and losses beside batch norm and cross-entropy. Their activations have no kink, so that wrong updates show.
+#[test]
+fn networks_of_every_kind_take_the_steps_of_pytorch() {
+    const CASES: [Case; 10] = [
+        ["mlp2", "tanh", "1", "batch", "cross-entropy"],
+        ["mlp4", "tanh", "0.5", "batch", "mse"],
+        ["resnet20", "swish:1", "1", "batch", "mse"],
+        ["resnet20", "swish:1", "1", "group", "cross-entropy"],
+        ["resnet8", "tanh", "0.75", "group", "mse"],
+        ["resnet20", "swish:1", "1", "none", "cross-entropy"],
+        ["preresnet20", "swish:1", "1", "batch", "cross-entropy"],
+        ["wrn10-2", "swish:1", "1", "batch", "cross-entropy"],
+        ["wrn16-2", "swish:1", "0.5", "none", "mse"],
+        ["vgg11", "swish:1", "0.25", "group", "cross-entropy"],
+    ];
+    let Some(python) = python() else { return };
+    let home = scratch("every-network");
+    let data = images(&home);
+    for case in CASES {
+        let name = case.join(" ");
+        let run = home.join(name.replace([' ', ':'], "-"));
+        let lines = train_case(&FOUR_STEPS, case, &data, &run);
+        let init = run.join("init.safetensors");
+        let theirs = exchange(python, &home, &[&["continue"], &case[..], &[text(&init), text(&data)]].concat());
+        assert_same_four_losses(&name, &lines, &theirs);
+    }
+}
+
+/// PyTorch differentiates the gradient in float64, with ReLU's derivative constant beside the kink and each batch normalised by its own
+/// statistics.
+#[test]
+fn the_curvature_is_that_of_pytorch() {
+    const CASES: [Case; 4] = [
+        ["resnet8", "relu", "0.25", "batch", "cross-entropy"],
+        ["resnet8", "relu", "0.25", "group", "mse"],
+        ["mlp2", "tanh", "0.25", "batch", "mse"],
+        ["mlp2", "relu", "0.25", "batch", "cross-entropy"],
+    ];
+    let Some(python) = python() else { return };
+    let home = scratch("curvature");
+    let data = images(&home);
+    for case in CASES {
+        let name = case.join(" ");
+        let run = home.join(name.replace([' ', ':'], "-"));
+        let lines = train_case(&[&FOUR_STEPS[..], &SHARPNESS].concat(), case, &data, &run);
+        let ours: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "curvature").collect();
+        assert_eq!(ours.iter().map(|line| &line["step"]).collect::<Vec<_>>(), [0, 4]);
+        let weights = [run.join("init.safetensors"), run.join("checkpoint/step-000004/r0-k1.safetensors")];
+        for (ours, weights) in ours.into_iter().zip(weights) {
+            let places = [text(&weights), text(&data)];
+            let theirs = exchange(python, &home, &[&["curvature"], &case[..], &places].concat());
+            let step = &ours["step"];
+            let residual = number(&theirs["residual"]) / number(&theirs["lambda_max"]);
+            assert!(residual < 1e-3, "{name}, step {step}: PyTorch's eigenvalue has a residual of {residual}");
+            let tolerances = [("lambda_max", 0.01), ("batch_sharpness", 0.02), ("loss", 1e-5), ("gradient_norm", 1e-3)];
+            for (key, tolerance) in tolerances {
+                let (ours, theirs) = (number(&ours[key]), number(&theirs[key]));
+                println!("{name}, step {step}, {key} {theirs}: {:.1e} apart", (ours / theirs - 1.0).abs());
+                assert_close(&format!("{name}, step {step}, {key}"), ours, theirs, tolerance);
+            }
         }
     }
 }
