@@ -39,7 +39,7 @@ flags! {
         /// Momentum coefficient
         momentum: f64 = 0.9;
         /// Epochs of each training
-        epochs: u32 = 100, quick = 1;
+        epochs: u32 = 100, quick = 2;
         /// Train on the first N images only
         train_limit: Option<usize> = None, quick = Some(10_000);
         /// Evaluate on the first N test images only
