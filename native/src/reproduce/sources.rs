@@ -322,7 +322,7 @@ fn figures(trained: &Trained) -> Vec<Figure> {
         let axes = (Axis::linear("test images classified differently, %"), Axis::linear(y));
         trained.groups.iter().fold(Figure::new(name, title, axes.0, axes.1), |figure, group| {
             let points = group.pairs.iter().flatten().map(|pair| (pair.disagreement, value(pair)));
-            figure.scatter(group.source.to_string(), points.collect())
+            figure.dots(group.source.to_string(), points.collect())
         })
     };
     let caption = "A dot is a pair of trainings that differ in one source alone. Where the clouds lie on one another, the sources have \
