@@ -92,15 +92,20 @@ impl Poke {
 
 impl Poke {
     fn basin(&self, ends: &[End]) -> Claim {
-        let barriers: Vec<f64> =
-            self.at.iter().map(|&at| self.median(ends, "ulp", at, |end| end.barriers[0])).collect();
+        // The largest size has had the most time at its full distance.
+        let kinds = self.kinds();
+        let (kind, what) = match self.sizes.last() {
+            Some(size) => (&kinds[kinds.len() - 1], format!("noise {size}")),
+            None => (&kinds[0], "one ulp".to_owned()),
+        };
+        let barriers: Vec<f64> = self.at.iter().map(|&at| self.median(ends, kind, at, |end| end.barriers[0])).collect();
         let (first, last) = (barriers[0], barriers[barriers.len() - 1]);
         let list_of = self.at.iter().zip(&barriers).map(|(at, barrier)| format!("{} at {at}", about(*barrier)));
         claim! {
             about: "Late ones stay in the basin",
             paper: "Frankle et al. 2020 (arXiv 1912.05671): copies that part early end in basins with a barrier between them, and copies that \
                     part late do not.",
-            found: format!("After one ulp the barrier in the training loss is {}.", list(&list_of.collect::<Vec<_>>())),
+            found: format!("After {what} the barrier in the training loss is {}.", list(&list_of.collect::<Vec<_>>())),
             agrees: match (first, last) {
                 (first, last) if last > BARRIER => Agreement::of_decidable(false, first < last),
                 (first, _) if first > BARRIER => Agreement::Yes,
