@@ -497,6 +497,8 @@ fn sources_are_trained_alone() {
     }
     let correlation = |source: &str| number(sources.iter().find(|row| row["source"] == source).unwrap(), "correlation");
     assert!(correlation("k") > correlation("initial weights"), "{sources:?}");
+    let of_k: Vec<&Row> = pairs.iter().filter(|pair| pair["source"] == "k").collect();
+    assert!(of_k.iter().all(|pair| number(pair, "correlation") < 1.0), "no two k have the same bits: {of_k:?}");
     assert_eq!(agrees(&out, "The controls stay at zero"), "yes");
     // The first training belongs to every source, and seeds differ in one thing.
     let config = fs::read_to_string(out.join("runs/order-2/config.toml")).unwrap();

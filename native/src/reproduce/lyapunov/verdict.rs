@@ -64,21 +64,26 @@ impl Lyapunov {
     fn order(&self, tracks: &[Track]) -> Claim {
         let mut sorted: Vec<&Track> = tracks.iter().collect();
         sorted.sort_by(|a, b| a.lr.total_cmp(&b.lr));
-        let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
         let exponents = sorted.iter().map(|track| format!("{} at lr {}", about(track.middle().0), track.lr));
-        let difference = high.middle().0 - low.middle().0;
-        let error = (high.middle().1.powi(2) + low.middle().1.powi(2)).sqrt();
+        // Each pair of rates, in standard errors of the difference.
+        let pairs = sorted.iter().enumerate().flat_map(|(i, low)| sorted[i + 1..].iter().map(move |high| (low, high)));
+        let differences: Vec<f64> = pairs
+            .map(|(low, high)| {
+                let [low, high] = [low.middle(), high.middle()];
+                (high.0 - low.0) / (high.1.powi(2) + low.1.powi(2)).sqrt()
+            })
+            .collect();
+        let (falls, rises) = (differences.iter().any(|d| *d < -3.0), differences.iter().any(|d| *d > 3.0));
         claim! {
             about: "A smaller rate makes it smaller",
             paper: "The divergence vanishes with the learning rate.",
             found: format!("The exponent a step is {}.", list(&exponents.collect::<Vec<_>>())),
-            agrees: match sorted.len() {
-                1 => Agreement::CannotTell,
-                _ if difference > 3.0 * error => Agreement::Yes,
-                _ if difference < -3.0 * error => Agreement::No,
+            agrees: match (rises, falls) {
+                (true, false) => Agreement::Yes,
+                (false, true) => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: "One seed. Growth a step, not in a unit of learning rate x steps.",
+            certainty: "One seed; a difference counts from three standard errors on. Growth a step, not in a unit of learning rate x steps.",
         }
     }
 
