@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 
 use super::data::RunData;
+use super::figures::axis;
 use crate::failure::Failure;
 use crate::files::replace_file;
 use crate::html::{self, cell, code, document, header, note, prose, section, table};
 use crate::numbers::{about, count, list, number, thousands};
-use crate::plot::{Axis, CHART_STYLE, Figure, Scale, Style, script};
+use crate::plot::{Axis, CHART_STYLE, Figure, Style, script};
 use crate::run::{EndsPair, EndsRecord, TensorRow};
 
 /// Largest number of curves in a chart, and of columns in the table of tensors.
@@ -20,16 +21,18 @@ pub fn of_run(run: &RunData) -> Option<Markup> {
     let record = run.ends.as_ref()?;
     let styles = record.pairs.iter().map(|pair| run.style(pair.b.replica)).collect::<Vec<_>>();
     let names: Vec<String> = record.pairs.iter().map(|pair| pair.b.label.clone()).collect();
-    Some(content(record, &names, &styles, &format!("{} at its end", run.label(0))))
+    Some(content(record, [&names, &names], &styles, &format!("{} at its end", run.label(0))))
 }
 
 /// Writes the page of a comparison of two places to `path`.
 pub fn write(record: &EndsRecord, title: &str, path: &Path) -> Result<PathBuf, Failure> {
     let names: Vec<String> = record.pairs.iter().map(|pair| format!("{} and {}", pair.a, pair.b)).collect();
+    // Beside a curve there is room for a few words.
+    let short: Vec<String> = record.pairs.iter().map(|pair| pair.a.label.clone()).collect();
     let styles: Vec<Style> = (0..names.len()).map(Style::Series).collect();
     let found: Vec<String> = record.pairs.iter().zip(&names).map(|(pair, name)| sentence(pair, name)).collect();
     let head = header(title, prose(found.first().map_or("", String::as_str)), html! {});
-    let body = section("ends", "The ends compared", content(record, &names, &styles, "the first network"));
+    let body = section("ends", "The ends compared", content(record, [&names, &short], &styles, "another one"));
     replace_file(path, document(title, CHART_STYLE, &head, &[body], &script()).as_bytes())?;
     Ok(path.to_owned())
 }
@@ -43,27 +46,26 @@ fn sentence(pair: &EndsPair, name: &str) -> String {
     )
 }
 
-fn content(record: &EndsRecord, names: &[String], styles: &[Style], first: &str) -> Markup {
+/// `names` are the pairs' names in the tables, and in the charts.
+fn content(record: &EndsRecord, [names, short]: [&[String]; 2], styles: &[Style], first: &str) -> Markup {
     let shown = record.pairs.len().min(MAX_PAIRS);
     let chart = |name: &str, title: &str, column: fn(&EndsPair) -> &Vec<f64>| {
         let values = record.pairs.iter().take(shown).flat_map(|pair| column(pair).iter().copied());
-        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-        let highest = values.iter().copied().fold(0.0, f64::max);
-        let x = Axis::linear("share of the second network").between(0.0, 1.0);
-        let y = Axis::scaled("", Scale::linear(0.0, highest.max(f64::MIN_POSITIVE)));
-        let mut figure = Figure::new(name, title, x, y);
-        for ((pair, label), style) in record.pairs.iter().zip(names).zip(styles).take(shown) {
+        let values = values.filter(|value| value.is_finite());
+        let x = Axis::linear("t").between(0.0, 1.0);
+        let mut figure = Figure::new(name, title, x, axis(values));
+        for ((pair, label), style) in record.pairs.iter().zip(short).zip(styles).take(shown) {
             figure = figure.styled_line(
                 *style,
                 label,
                 pair.line.t.iter().copied().zip(column(pair).iter().copied()).collect(),
             );
         }
-        figure.caption(ends_of_line(record, names, column)).chart(240)
+        figure.caption(ends_of_line(record, short, column)).chart(240)
     };
     html! {
         p {
-            "Each network is compared with " (prose(first)) ". Between the weights of both, " (record.pairs.first().map_or(0, |p| p.line.t.len())) " networks lie on a straight line, \
+            "Each network is compared with " (prose(first)) ". Between the weights of both, " (record.pairs.first().map_or(0, |p| p.line.t.len())) " networks lie on a straight line, from t = 0 to t = 1, \
              and the statistics of their batch norms are estimated anew. The barrier is the highest loss on the line less the mean of \
              both ends: near 0, both are in one basin. Disagreement, correlation and ensemble gain are of the networks themselves."
         }

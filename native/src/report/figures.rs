@@ -270,7 +270,7 @@ fn compared(run: &RunData) -> Vec<usize> {
 }
 
 /// A linear axis, or a logarithmic one if values exceed 10⁴.
-fn axis(values: impl IntoIterator<Item = f64>) -> Axis {
+pub fn axis(values: impl IntoIterator<Item = f64>) -> Axis {
     let linear = Scale::around(values);
     Axis::scaled("", if linear.high > 1e4 { Scale::log(1e-2, linear.high) } else { linear })
 }
