@@ -9,7 +9,7 @@ import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
 import { lastAtEach, placeMarks, spreadLabels } from "./labels";
-import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
+import { logScale, logTicks, powerText, tickTexts, toLog, type LogScale } from "./scale";
 
 /** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
 export interface Curve {
@@ -56,6 +56,8 @@ interface Options {
   empty?: string;
 }
 
+/** Letters of a label that may need more than one line of a phone. */
+const LONG_LABEL = 20;
 /** Rows of the labels of marks. */
 const MARK_ROWS = 3;
 /** Room for names at the ends of curves, in rem. */
@@ -229,6 +231,7 @@ export class LinePlot {
             ticks: lines,
             size: 3.4 * size,
             gap: 4,
+            ...(!this.isLog && { values: (_: uPlot, ticks: number[]) => tickTexts(ticks) }),
             ...(this.isLog && {
               splits: (plot: uPlot) => logTicks(this.scale, plot.bbox.height / devicePixelRatio / (1.6 * size)),
               values: (_: uPlot, ticks: number[]) => ticks.map((tick) => powerText(tick, this.scale)),
@@ -372,5 +375,5 @@ function pixelFont(size: number, dots: number): string {
 
 function legendItem({ label, colour: token, dashed, dotted, pinned }: Curve): HTMLElement {
   const swatch = h("i", { class: pinned === true || dotted === true ? "dots" : dashed === true ? "dash" : undefined });
-  return h("li", { class: `k-${token}` }, swatch, label, h("output", {}));
+  return h("li", { class: `k-${token}${label.length > LONG_LABEL ? " long" : ""}` }, swatch, label, h("output", {}));
 }

@@ -5,6 +5,9 @@ import { type Treatment, treatmentText } from "./treatments";
 
 type Shape = Pick<RunRecord, "ks" | "controls"> & { treatments?: readonly Treatment[] };
 
+/** Letters of a name that need not fit in one line. */
+const LONG = 20;
+
 /** The colours of tokens.css for replicas that are neither the first nor a control. */
 const COLOURS = 8;
 
@@ -32,6 +35,9 @@ function orderOf({ ks, controls }: Shape, replica: number): number {
 export function labelOf(shape: Shape, replica: number): string {
   return namesOf(shape).labels[replica] ?? "";
 }
+
+/** A class for elements that hold a name: those of perturbed copies can be long, and wrap. */
+export const lengthOf = (label: string): string => (label.length > LONG ? "long" : "");
 
 /** For test ids and columns of files, the same in every language: `k3`, `k1-2` for the second k = 1, `1-ulp-before-step-100`. */
 export function idOf(shape: Shape, replica: number): string {
