@@ -24,7 +24,7 @@ impl Events {
         std::mem::take(&mut self.rows)
     }
 
-    /// All other events (layers and epochs) as a JSON array; an empty string if there are none.
+    /// All other events (layers, epochs, curvature, growth) as a JSON array; an empty string if there are none.
     #[must_use]
     pub fn others(&mut self) -> String {
         let others = std::mem::take(&mut self.others);
@@ -52,8 +52,8 @@ impl Events {
                 Event::Step(event) => self.add_step(&event),
                 Event::Layers(event) => self.others.push(layers(&event)),
                 Event::Epoch(event) => self.others.push(epoch(&event)),
-                Event::Curvature(event) => self.others.push(curvature(&event)),
-                Event::Growth(event) => self.others.push(growth(&event)),
+                Event::Curvature(ref curved) => self.others.push(curvature(curved, event.to_json())),
+                Event::Growth(ref grown) => self.others.push(growth(grown, event.to_json())),
             }
         }
     }
@@ -87,16 +87,18 @@ fn layers(event: &LayersEvent) -> Value {
     })
 }
 
-fn curvature(event: &CurvatureEvent) -> Value {
+/// `line` is the event in `metrics.jsonl`, which the page saves.
+fn curvature(event: &CurvatureEvent, line: String) -> Value {
     let c = &event.curvature;
     json!({
         "kind": "curvature", "step": event.step, "lr": event.lr, "lambdaMax": c.lambda_max, "batchSharpness": c.batch_sharpness,
-        "batchSharpnessError": c.batch_sharpness_error,
+        "batchSharpnessError": c.batch_sharpness_error, "line": line,
     })
 }
 
-fn growth(event: &GrowthEvent) -> Value {
-    json!({ "kind": "growth", "step": event.step, "steps": event.steps, "growth": event.growth })
+/// The same for growth.
+fn growth(event: &GrowthEvent, line: String) -> Value {
+    json!({ "kind": "growth", "step": event.step, "steps": event.steps, "growth": event.growth, "line": line })
 }
 
 fn epoch(event: &EpochEvent) -> Value {

@@ -119,6 +119,7 @@ function record(program, run) {
         testLoss: all(line.test_loss),
         testAccuracy: all(line.test_accuracy),
       })),
+      ...curvatureOf(of("curvature"), manifest.config),
       tensors: watch.map((tensor) => ({
         name: tensor,
         shape: start.get(tensor).shape,
@@ -136,6 +137,19 @@ function record(program, run) {
   } finally {
     if (kept === undefined) rmSync(folder, { recursive: true });
   }
+}
+
+/** What was measured of the curvature, with the settings that its edge depends on; nothing if it was not measured. */
+function curvatureOf(lines, config) {
+  if (lines.length === 0) return {};
+  const setting = (key) => [key, String(JSON.parse(config[key]))];
+  return {
+    settings: Object.fromEntries(["optimizer", "momentum", "nesterov"].map(setting)),
+    curvature: lines.map(({ step, lr, lambda_max, batch_sharpness, batch_sharpness_error }) => {
+      const [lambdaMax, batchSharpness, batchSharpnessError] = all([lambda_max, batch_sharpness, batch_sharpness_error]);
+      return { step, lr, lambdaMax, batchSharpness, batchSharpnessError };
+    }),
+  };
 }
 
 /** Throws if a control differs anywhere: such a recording would teach the wrong thing. */

@@ -9,7 +9,20 @@ const PARTING = {
   snapshots: [4, 6, 8, 12, 20, 100],
 };
 
-/** Chapter 6: the same network at four learning rates. */
+/** Chapter 6: sharpness rises to 2/lr, and the copies part beyond; as in www/src/lesson/chapter6.ts, on real images. */
+const EDGE = {
+  name: "edge",
+  title: "A small MLP reaches the edge of stability",
+  flags: [
+    ...["--net", "mlp2", "--width", "0.25", "--activation", "swish:1", "--loss", "mse", "--dataset", "cifar10", "--ks", "1,3,2", "--lr", "0.05"],
+    ...["--momentum", "0", "--weight-decay", "0", "--batch-size", "128", "--train-limit", "128", "--test-limit", "16", "--no-augment", "--no-shuffle"],
+    ...["--decay-every", "0", "--epochs", "1000", "--eval-every", "0", "--sharpness", "10", "--sharpness-images", "128"],
+  ],
+  watch: [],
+  snapshots: [240],
+};
+
+/** Chapter 7: a ResNet-8 at four learning rates. */
 const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 100]].map(([rate, steps]) => ({
   name: `rate-${rate}`,
   title: `ResNet-8 with Swish on CIFAR-10 at learning rate ${rate}`,
@@ -21,4 +34,4 @@ const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 100]].map(([rate, s
   snapshots: [steps],
 }));
 
-export const RUNS = [PARTING, ...RATES];
+export const RUNS = [PARTING, EDGE, ...RATES];

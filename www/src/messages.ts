@@ -117,6 +117,20 @@ export interface CurvatureEvent {
   /** Batch Sharpness with its standard error. */
   batchSharpness: number | null;
   batchSharpnessError: number | null;
+  /** The same event as the native program writes it into `metrics.jsonl`. */
+  line: string;
+}
+
+/** Growth of the copies' distances from the first, for a Lyapunov exponent. */
+export interface GrowthEvent {
+  kind: "growth";
+  step: number;
+  /** Steps since the copies were last put back to their distances. */
+  steps: number;
+  /** Natural logarithm of the growth of each copy's distance; `null` where it is not finite. */
+  growth: (number | null)[];
+  /** The same event as the native program writes it into `metrics.jsonl`. */
+  line: string;
 }
 
 /** Bits of the watched ranges after a step, `[R][count]` each. */
@@ -206,6 +220,8 @@ export type EngineEvent =
   | Steps
   | Layers
   | Epoch
+  | CurvatureEvent
+  | GrowthEvent
   | Tensors
   | TestImages
   | Standing

@@ -93,7 +93,7 @@ export const PROPERTIES: readonly Property[] = [
   { key: "dataset", label: t("Images"), format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
   { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: t("1 to 63") },
   { key: "perturbation", label: t("Perturbation"), format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
-  { key: "perturb", label: "Perturbations of weights", format: { type: "perturbations" }, place: "hidden", native: "", page: "" },
+  { key: "perturb", label: t("Perturbations of weights"), format: { type: "perturbations" }, place: "more", native: "", page: "", hint: t("one for each copy, such as none,100:ulp:1") },
   { key: "seed", label: t("Seed"), format: integer(0, BIG), place: "main", native: "1", page: "1" },
   { key: "seed-init", label: "Seed of the weights", format: optional(0, BIG), place: "hidden", native: "", page: "" },
   { key: "seed-order", label: "Seed of the order", format: optional(0, BIG), place: "hidden", native: "", page: "" },

@@ -9,7 +9,7 @@ import { SliceQueue } from "./slice_queue";
 import type { Team } from "./team";
 import { describe, PROCESSOR } from "./webgpu";
 import type {
-  CertifyEvent, Command, Data, DataFile, EngineEvent, Epoch, Fault, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
+  CertifyEvent, Command, CurvatureEvent, Data, DataFile, EngineEvent, Epoch, Fault, GrowthEvent, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
 } from "./messages";
 
 /** Milliseconds between two looks at where the copies stand: this many times what a look takes, within bounds. */
@@ -73,7 +73,7 @@ function postEvents(events: Events): boolean {
   const rows = events.rows() as Float64Array<ArrayBuffer>;
   if (rows.length > 0) post({ kind: "steps", rows }, [rows.buffer]);
   const others = events.others();
-  if (others !== "") for (const event of JSON.parse(others) as (Layers | Epoch)[]) post(event);
+  if (others !== "") for (const event of JSON.parse(others) as (Layers | Epoch | CurvatureEvent | GrowthEvent)[]) post(event);
   const step = events.peeked_step();
   if (step !== undefined) post(tensors(step, events.peeked()));
   events.free();

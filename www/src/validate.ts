@@ -14,7 +14,7 @@ function isInFloat32(value: number): boolean {
 }
 
 /** The perturbation of one copy. */
-const PERTURBATION = /^(none|\d+:(ulp|scale|gaussian|gradient):[\d.e+-]+(:[A-Za-z_][\w.]*)?(:\d+)?)$/;
+const PERTURBATION = /^(none|[1-9]\d*:(ulp|scale|gaussian|gradient):[\d.e+-]+(:[A-Za-z_][\w.]*)?(:\d+)?)$/;
 
 /** True for a number that is above 0 and that float32 can hold. */
 export function isPositive(text: string): boolean {

@@ -69,6 +69,13 @@ const VIEWS = {
   "lesson-6": {
     path: "#/lesson/6",
     ready: async (page) => {
+      await page.getByTestId("start").click();
+      await until(page, "curvature-line", (text) => text.includes("step 240"));
+    },
+  },
+  "lesson-7": {
+    path: "#/lesson/7",
+    ready: async (page) => {
       // A low rate beside the highest one.
       await page.getByTestId("start").click();
       await until(page, "step", (text) => Number(text) >= 60);

@@ -207,7 +207,7 @@ function ways(): HTMLElement {
   return h(
     "nav",
     { class: "ways", "aria-label": t("Go on") },
-    way("lesson/1", t("Lesson"), t("Six short chapters, from one bit to the choice of a learning rate. For a class, or for you alone.")),
+    way("lesson/1", t("Lesson"), t("Seven short chapters, from one bit to the choice of a learning rate. For a class, or for you alone.")),
     way("lab", t("Lab"), t("Every setting, every layer, every bit; your own images; and the command that repeats the run.")),
     way("pde/heat", t("Equations"), t("The three equations that say when a step is too long.")),
   );

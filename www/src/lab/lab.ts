@@ -11,8 +11,10 @@ import { openRecorded } from "../recorded/recorded_view";
 import { Bits } from "../run/bits";
 import { Climb } from "../run/climb";
 import { Consequence } from "../run/consequence";
+import { CurvaturePlot } from "../run/curvature";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
+import { GrowthPlot } from "../run/growth";
 import { Heatmap } from "../run/heatmap";
 import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
@@ -48,6 +50,7 @@ class Lab implements View {
   private wantsRun = true;
   private readonly divergence = divergencePlot(true);
   private readonly loss = lossPlot();
+  private readonly curvature = new CurvaturePlot();
   private readonly notice = new ErrorNotice(() => this.restart());
   private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
@@ -117,7 +120,7 @@ class Lab implements View {
           h("section", { class: "panel" }, h("h2", {}, t("Run")), this.main.element, this.rateNote),
           h("details", { class: "panel" }, h("summary", {}, t("More")), this.more.element),
           this.data.element,
-          this.share.element,
+          add(this.share).element,
           devicePanel(this.found),
         ),
         h(
@@ -126,6 +129,8 @@ class Lab implements View {
           add(this.divergence).element,
           add(new StoryLine()).element,
           this.oneLayer,
+          add(this.curvature).element,
+          add(new GrowthPlot()).element,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element, this.pinNote),
           add(new Readout()).element,
           labTerms(),
@@ -279,7 +284,7 @@ class Lab implements View {
   private setPin(isOn: boolean): void {
     setText(this.pinNote, "");
     const record = isOn ? this.session.record : undefined;
-    for (const plot of [this.divergence, this.loss]) plot.pin(record);
+    for (const plot of [this.divergence, this.loss, this.curvature]) plot.pin(record);
     this.share.setPinned(record);
     this.pin.setAttribute("aria-pressed", String(record !== undefined));
     this.session.changed();

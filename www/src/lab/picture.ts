@@ -114,6 +114,7 @@ export function settingsOf(values: Values, record: RunRecord | undefined, opened
     width === "1" ? network : t("{network} of width {width}", { network, width }),
     t("images: {images}", { images: choice("dataset", values) }),
     `k = ${(values["ks"] ?? "").replaceAll(",", ", ")}`,
+    ...((values["perturb"] ?? "") === "" ? [] : [t("perturbations: {list}", { list: values["perturb"]!.replaceAll(",", ", ") })]),
     t("seed {seed}", { seed: values["seed"] ?? "" }),
     t("batch size {size}", { size: values["batch-size"] ?? "" }),
     t("learning rate {rates}", { rates: rates.join(", ") }),

@@ -8,12 +8,12 @@ import { commandLine, toQuery, type Values } from "../properties";
 import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";
 import type { RunPlot } from "../run/curves";
-import type { RunSource } from "../run/session";
+import type { Component, RunSource } from "../run/session";
 import { picture, settingsOf } from "./picture";
 import { toml } from "./toml";
 
 /** The panel with the command line and the downloads. */
-export class Share {
+export class Share implements Component {
   private readonly command = h("code", { "data-testid": "command" });
   private readonly note = h("p", { class: "hint", role: "status" });
   readonly element: HTMLElement;
@@ -21,15 +21,20 @@ export class Share {
   private pinned: RunRecord | undefined;
   private readonly pinnedButton = button(t("CSV, pinned"), () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
 
+  private readonly measuredButton: HTMLButtonElement;
+
   constructor(
     run: () => RunSource,
     plot: RunPlot,
     private readonly backend: LiveBackend,
   ) {
+    const saveMeasured = (): void => save("curvature.jsonl", "application/jsonl", measuredLines(run().record));
+    this.measuredButton = button(t("Curvature"), saveMeasured, { "data-testid": "measured", hidden: true, title: t("The lines that the native program writes into metrics.jsonl") });
     const actions = [
       button(t("Copy link"), () => this.copy(this.link(), t("Link copied"))),
       button("CSV", () => save("lastbit.csv", "text/csv", csv(run().record)), { "data-testid": "csv" }),
       this.pinnedButton,
+      this.measuredButton,
       button("PNG", () => void this.savePicture(run(), plot), { "data-testid": "png" }),
       button(t("Config"), () => save("config.toml", "application/toml", toml(this.values, this.backend)), { "data-testid": "config" }),
     ];
@@ -42,6 +47,10 @@ export class Share {
       h("div", { class: "toolbar" }, ...actions),
       this.note,
     );
+  }
+
+  update({ record }: RunSource): void {
+    this.measuredButton.hidden = record === undefined || record.curvature.length + record.growth.length === 0;
   }
 
   /** Shows these values. */
@@ -82,6 +91,12 @@ export function csv(record: RunRecord | undefined): string {
   const values = all.map(([, column]) => column.values());
   const lines = Array.from({ length: record.step.length }, (_, i) => values.map((column) => column[i]).join());
   return [all.map(([name]) => name).join(), ...lines, ""].join("\n");
+}
+
+/** The measurements of curvature and growth in the order of their steps, as the native program writes them; empty without any. */
+export function measuredLines(record: RunRecord | undefined): string {
+  const lines = [...(record?.curvature ?? []), ...(record?.growth ?? [])].sort((a, b) => a.step - b.step);
+  return lines.map(({ line }) => `${line}\n`).join("");
 }
 
 function snakeCase(name: string): string {

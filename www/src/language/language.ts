@@ -51,11 +51,20 @@ type Values<S extends string, V> = [Names<S>] extends [never] ? [] : [values: Re
 
 const PLACES = /\{(\w+)\}/g;
 
-/** `english` in the page's language, with `values` in the place of the names in braces. */
-export function t<S extends Text>(english: S, ...[values]: Values<S, string | number>): string {
-  const text = table[english] ?? english;
+/** `text` with `values` in the place of the names in braces. */
+function fill(text: string, values: unknown): string {
   const of = values as Record<string, string | number> | undefined;
   return of === undefined ? text : text.replace(PLACES, (_, name: string) => String(of[name]));
+}
+
+/** `text` in the page's language, with `values` in the place of the names in braces. */
+export function t<S extends Text>(text: S, ...[values]: Values<S, string | number>): string {
+  return fill(table[text] ?? text, values);
+}
+
+/** The same in English, for names in files, which must not depend on the reader's language. */
+export function english<S extends Text>(text: S, ...[values]: Values<S, string | number>): string {
+  return fill(text, values);
 }
 
 /** Same as {@link t}, with elements among the values. Returns what `h` takes as children. */

@@ -91,7 +91,7 @@ export function betTable(book: BetBook, titles: readonly string[], clear: () => 
   const element = h(
     "section",
     { class: "panel bets", "data-testid": "bets" },
-    h("h2", {}, t("Your six bets")),
+    h("h2", {}, t("Your seven bets")),
     h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows.map(({ row }) => row)))),
     score,
     h("div", { class: "toolbar" }, button(t("Clear my bets"), clear, { "data-testid": "clear-bets" })),

@@ -40,6 +40,11 @@ export const BETS: readonly Bet[] = [
     outcome: 2,
   },
   {
+    question: t("At learning rate 0.05 a sharpness above 40 is unstable. The network begins at 13. Where does training take its sharpness?"),
+    choices: [t("Down: training finds flat places"), t("It stays at about 13"), t("Up to about 40, where it stays"), t("Up without end")],
+    outcome: 2,
+  },
+  {
     question: t("The learning rate falls from 1.6 to 0.1, to a sixteenth. How far apart are k = 3 and k = 1 after 100 steps then?"),
     choices: [t("As far as before"), t("About 16 times less"), t("More than a thousand times less"), t("Not at all: they are equal")],
     outcome: 2,
@@ -83,9 +88,12 @@ export function resultText({ choices, outcome }: Bet, { choice }: Wager): string
   return choice === outcome ? t("You bet: {was}. So it was.", { was }) : t("You bet: {bet}. It was: {was}.", { bet: choices[choice]!, was });
 }
 
+/** Bets are kept by the number of their chapter, so another list of chapters has another key. */
+const KEY = "bets-7";
+
 /** The bets of this reader. Chapters are numbered from 1. */
 export class BetBook {
-  private wagers = parseWagers(stored("bets"));
+  private wagers = parseWagers(stored(KEY));
   private readonly listeners = new Set<() => void>();
 
   of(chapter: number): Wager {
@@ -121,7 +129,7 @@ export class BetBook {
   }
 
   private changed(): void {
-    store("bets", JSON.stringify(this.wagers));
+    store(KEY, JSON.stringify(this.wagers));
     for (const listener of [...this.listeners]) listener();
   }
 }

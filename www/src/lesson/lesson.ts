@@ -1,4 +1,4 @@
-// The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
+// The lesson: seven short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
 // notes beside it.
 import { linkTo } from "../address";
 import { BACKEND_CHANGED } from "../backend";
@@ -24,7 +24,8 @@ export const CHAPTERS: readonly { title: string; load: () => Promise<Chapter> }[
   { title: t("Three copies and their last bits"), load: () => chapterOf(import("./chapter3"), { en: () => import("./en/chapter3"), de: () => import("./de/chapter3") }) },
   { title: t("A step that is too long"), load: () => chapterOf(import("./chapter4"), { en: () => import("./en/chapter4"), de: () => import("./de/chapter4") }) },
   { title: t("Unstable, but restrained"), load: () => chapterOf(import("./chapter5"), { en: () => import("./en/chapter5"), de: () => import("./de/chapter5") }) },
-  { title: t("Choose the learning rate"), load: () => chapterOf(import("./chapter6"), { en: () => import("./en/chapter6"), de: () => import("./de/chapter6") }) },
+  { title: t("Sharpness against 2 / learning rate"), load: () => chapterOf(import("./chapter6"), { en: () => import("./en/chapter6"), de: () => import("./de/chapter6") }) },
+  { title: t("Choose the learning rate"), load: () => chapterOf(import("./chapter7"), { en: () => import("./en/chapter7"), de: () => import("./de/chapter7") }) },
 ];
 
 /** A chapter of its code and its words. */
@@ -38,8 +39,8 @@ const REMEDY = "Reload the page, or choose another chapter.";
 /** The bets last as long as the page, or longer where the browser stores them. */
 const book = new BetBook();
 
-/** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
-const kept = new KeptExhibits(2);
+/** The runs of three chapters wait while the reader is elsewhere, in the lab too. */
+const kept = new KeptExhibits(3);
 // Their workers compute with the backend of before.
 addEventListener(BACKEND_CHANGED, () => kept.clear());
 
@@ -182,7 +183,7 @@ function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {
     "section",
     { class: "panel teacher", "aria-label": t("Teacher’s notes"), "data-testid": "teacher", hidden: true },
     h("h2", {}, t("For the teacher")),
-    h("p", {}, t("Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 6 compares the six votes with what was seen; “Clear my bets” below it prepares the next class.")),
+    h("p", {}, t("Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 7 compares the seven votes with what was seen; “Clear my bets” below it prepares the next class.")),
     h("ul", {}, ...notes.map((note) => h("li", {}, ...rich(note)))),
     h("h3", {}, t("Questions to ask")),
     ...questions.map(([question, answer]) =>

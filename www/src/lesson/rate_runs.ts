@@ -1,4 +1,4 @@
-// The live part of chapter 6: one run for each learning rate, all in one pair of plots: how far k = 3 is from k = 1, and what
+// The live part of chapter 7: one run for each learning rate, all in one pair of plots: how far k = 3 is from k = 1, and what
 // k = 1 has learned.
 import { findBackend } from "../backend";
 import { button, h, setText } from "../dom";
@@ -6,6 +6,7 @@ import { backendWord } from "../lab/device";
 import { t, tNodes } from "../language/language";
 import { messageOf } from "../message_of";
 import { showNumber } from "../numbers";
+import { commonAxis, onAxis } from "../plots/common_axis";
 import { LinePlot } from "../plots/line_plot";
 import { commandLine, defaults, type Values } from "../properties";
 import { openRecording } from "../recorded/open";
@@ -16,7 +17,7 @@ import { type RunSource, Session } from "../run/session";
 import { LESSON_RUN, RATES, RECORDED_RATES } from "../run/smooth";
 import { slider } from "../slider";
 import type { Exhibit } from "./chapter";
-import { commonAxis, comparableEnd, nextTarget, onAxis, runningMean } from "./learning_time";
+import { comparableEnd, nextTarget, runningMean } from "./learning_time";
 import { whereText } from "./run_panel";
 
 /** Steps after which a run pauses. It can be run on, by as many steps again, up to the most. */

@@ -9,7 +9,7 @@ import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
 import { lastAtEach, placeMarks, spreadLabels } from "./labels";
-import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
+import { logScale, logTicks, powerText, tickTexts, toLog, type LogScale } from "./scale";
 
 /** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
 export interface Curve {
@@ -34,6 +34,8 @@ export interface PlotData {
   marks?: readonly { x: number; label: string }[];
   /** What `x` is, if it is no step. It may have fractions. */
   xName?: string | undefined;
+  /** Whether the vertical axis is logarithmic, if that depends on the data. */
+  log?: boolean;
 }
 
 /** Distances of ticks on the horizontal axis. A step has no fractions. */
@@ -54,6 +56,8 @@ interface Options {
   empty?: string;
 }
 
+/** Letters of a label that may need more than one line of a phone. */
+const LONG_LABEL = 20;
 /** Rows of the labels of marks. */
 const MARK_ROWS = 3;
 /** Room for names at the ends of curves, in rem. */
@@ -71,7 +75,7 @@ export class LinePlot {
   private readonly endTheme: () => void;
   private data: PlotData = { x: new Float64Array(), curves: [] };
   private plot: uPlot | undefined;
-  /** Names and styles of the curves that `plot` was created for; other curves need another plot. */
+  /** The axis, and names and styles of the curves, that `plot` was created for; others need another plot. */
   private createdFor = "";
   /** Names and styles of the curves in the legend. */
   private legendFor = "";
@@ -144,9 +148,10 @@ export class LinePlot {
   private drawNow(): void {
     const { x, curves } = this.data;
     this.empty.hidden = x.length > 0;
-    const styles = curves.map(({ label, colour, dashed, dotted, pinned }) => [label, colour, dashed, dotted, pinned].join()).join("|");
-    if (styles !== this.legendFor) this.legend.replaceChildren(...curves.map(legendItem));
-    this.legendFor = styles;
+    const names = curves.map(({ label, colour, dashed, dotted, pinned }) => [label, colour, dashed, dotted, pinned].join()).join("|");
+    if (names !== this.legendFor) this.legend.replaceChildren(...curves.map(legendItem));
+    this.legendFor = names;
+    const styles = `${names} ${this.isLog}`;
     // A plot is created once it has data: an empty one has no axes, and would move when they appear.
     if (x.length === 0) this.destroy();
     else if (styles !== this.createdFor || this.plot === undefined) this.create(styles);
@@ -160,13 +165,17 @@ export class LinePlot {
     plot.batch(() => {
       plot.setData([Array.from(this.chosen, (i) => x[i]!), ...columns], false);
       plot.setScale("x", { min: range[0], max: range[1] });
-      plot.setScale("y", this.options.log ? this.scale : { min: this.linear[0], max: this.linear[1] });
+      plot.setScale("y", this.isLog ? this.scale : { min: this.linear[0], max: this.linear[1] });
     });
     this.showValues();
   }
 
+  private get isLog(): boolean {
+    return this.data.log ?? this.options.log === true;
+  }
+
   private toAxis(value: number): number | null {
-    return this.options.log ? toLog(value, this.scale) : Number.isFinite(value) ? value : null;
+    return this.isLog ? toLog(value, this.scale) : Number.isFinite(value) ? value : null;
   }
 
   /** Sets the vertical scale from the values in view. */
@@ -176,7 +185,7 @@ export class LinePlot {
       for (const i of this.chosen) {
         const value = values[i] ?? Number.NaN;
         if (!Number.isFinite(value)) continue;
-        if (this.options.log && value <= 0) zero = true;
+        if (this.isLog && value <= 0) zero = true;
         else [low, high] = [Math.min(low, value), Math.max(high, value)];
       }
     }
@@ -203,7 +212,6 @@ export class LinePlot {
     if (width === 0) return;
     this.destroy();
     this.createdFor = styles;
-    const { log } = this.options;
     const size = rem();
     const axis = { stroke: colour("soft"), font: canvasFont(0.78) };
     const lines = { stroke: colour("faint"), width: 1 };
@@ -223,7 +231,8 @@ export class LinePlot {
             ticks: lines,
             size: 3.4 * size,
             gap: 4,
-            ...(log && {
+            ...(!this.isLog && { values: (_: uPlot, ticks: number[]) => tickTexts(ticks) }),
+            ...(this.isLog && {
               splits: (plot: uPlot) => logTicks(this.scale, plot.bbox.height / devicePixelRatio / (1.6 * size)),
               values: (_: uPlot, ticks: number[]) => ticks.map((tick) => powerText(tick, this.scale)),
             }),
@@ -366,5 +375,5 @@ function pixelFont(size: number, dots: number): string {
 
 function legendItem({ label, colour: token, dashed, dotted, pinned }: Curve): HTMLElement {
   const swatch = h("i", { class: pinned === true || dotted === true ? "dots" : dashed === true ? "dash" : undefined });
-  return h("li", { class: `k-${token}` }, swatch, label, h("output", {}));
+  return h("li", { class: `k-${token}${label.length > LONG_LABEL ? " long" : ""}` }, swatch, label, h("output", {}));
 }

@@ -1,6 +1,9 @@
 // Logarithmic axes: where values and ticks are drawn, and the labels of ticks.
 import { superscript } from "../numbers";
 
+/** Of a linear axis, in every language: the decimal point is a point, as in configs. */
+const TICK = new Intl.NumberFormat("en");
+
 /** The scale of a logarithmic axis. Zero, which has no logarithm, is drawn at least a decade below everything else. */
 export interface LogScale {
   /** Exponents at the bottom and the top. */
@@ -34,6 +37,17 @@ export function logTicks(scale: LogScale, room: number): number[] {
   const ticks = scale.zero === undefined ? [] : [scale.zero];
   for (let at = Math.floor(scale.max); at >= bottom; at -= every) ticks.push(at);
   return ticks.sort((a, b) => a - b);
+}
+
+/** The labels of ticks of a linear axis: `0.25`, and `−2·10⁻⁴` where all are too small for three decimals. */
+export function tickTexts(ticks: readonly number[]): string[] {
+  const most = Math.max(...ticks.map(Math.abs));
+  if (most >= 0.005 || most === 0) return ticks.map((tick) => TICK.format(tick).replace("-", "−"));
+  const power = Math.floor(Math.log10(most));
+  return ticks.map((tick) => {
+    const significand = Number((tick / 10 ** power).toPrecision(3));
+    return significand === 0 ? "0" : `${significand}·10${superscript(power)}`.replace("-", "−");
+  });
 }
 
 /** The label of a tick: `10⁻³`, `1`, or `0` where zero is drawn. */

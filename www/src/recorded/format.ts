@@ -1,7 +1,7 @@
 // A recorded run: www/recorded/record.mjs writes it from a run folder of the native program, and this file turns it into the
 // events that the worker would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
 import { t } from "../language/language";
-import type { Epoch, Layers, Opened, Steps } from "../messages";
+import type { CurvatureEvent, Epoch, Layers, Opened, Steps } from "../messages";
 import { STEP_COLUMNS, STEP_HEAD } from "../messages";
 
 type Numbers = (number | null)[];
@@ -29,6 +29,9 @@ export interface RecordedFile {
   /** `weight` has the bits of the first weight of the first convolution; files of older programs lack it. */
   layers: { step: number; replica: number; fingerprint: string; weight?: number; relL1: Numbers }[];
   evaluations: Omit<Epoch, "kind">[];
+  /** Measurements of the curvature, if the run made any, and the settings that its edge depends on. */
+  curvature?: Omit<CurvatureEvent, "kind" | "line">[];
+  settings?: Record<string, string>;
   /** `bits` is base64 for each of `steps`: see {@link unpackBits}. */
   tensors: { name: string; shape: number[]; steps: number[]; bits: string[] }[];
 }
@@ -41,6 +44,7 @@ export interface Recording {
   rows: Float64Array<ArrayBuffer>[];
   layers: Layers[];
   epochs: Epoch[];
+  curvature: CurvatureEvent[];
   /** In order of steps; the first is step 0, the common start. Bits are `[R][elements]` by tensor. */
   snapshots: { step: number; bits: Map<string, Uint32Array> }[];
 }
@@ -87,6 +91,8 @@ export function unpack(file: RecordedFile): Recording {
     rows: file.loss.map((_, index) => rowOf(file, index)),
     layers: file.layers.map((layers) => ({ kind: "layers", ...tracedWeight(layers, file, snapshots), ...layers })),
     epochs: file.evaluations.map((evaluation) => ({ kind: "epoch", ...evaluation })),
+    // Rounded numbers are not those of a metrics.jsonl.
+    curvature: (file.curvature ?? []).map((measured) => ({ kind: "curvature", ...measured, line: "" })),
     snapshots: [...snapshots].map(([step, bits]) => ({ step, bits })).sort((a, b) => a.step - b.step),
   };
 }

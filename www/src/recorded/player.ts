@@ -2,6 +2,7 @@
 import { cancelFrame, inNextFrame } from "../frame";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { RunRecord } from "../run/record";
+import type { Values } from "../properties";
 import type { Component, RunSource } from "../run/session";
 import { type Recording, stepsOf } from "./format";
 
@@ -13,6 +14,8 @@ export class Player implements RunSource {
   readonly opened: Opened;
   /** The parameters whose bits are recorded. */
   private readonly tensors: Tensor[];
+  /** The settings of the run, as far as they are recorded. */
+  readonly values: Values;
   private readonly components = new Set<Component>();
   private timer: ReturnType<typeof setInterval> | undefined;
   private at = 0;
@@ -24,7 +27,9 @@ export class Player implements RunSource {
     this.opened = recording.opened;
     const names = recording.snapshots[0]?.bits;
     this.tensors = recording.opened.tensors.filter(({ name }) => names?.has(name));
+    this.values = recording.file.settings ?? {};
     this.record = new RunRecord(recording.opened);
+    this.addCurvature();
   }
 
   /** The last step that is shown. */
@@ -88,7 +93,14 @@ export class Player implements RunSource {
     layers.filter(isNew).forEach((event) => this.record.addLayers(event));
     this.record.epochs.push(...epochs.filter(isNew));
     this.at = to;
+    this.addCurvature();
     this.watch();
+  }
+
+  /** Adds what was measured up to the current step, of which the first measurement is before any step. */
+  private addCurvature(): void {
+    const { curvature } = this.record;
+    curvature.push(...this.recording.curvature.slice(curvature.length).filter(({ step }) => step <= this.at));
   }
 
   /** Gives components the weights that they show, as of the newest step whose weights were recorded. */

@@ -3,6 +3,7 @@ import { button, h, setText } from "../dom";
 import { t, tNodes } from "../language/language";
 import { messageOf } from "../message_of";
 import { Bits } from "../run/bits";
+import { CurvaturePlot } from "../run/curvature";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
 import { Heatmap } from "../run/heatmap";
@@ -15,6 +16,7 @@ import { Player } from "./player";
 /** The recorded runs: name of the file in public/recorded/, and label. */
 const RUNS: readonly [name: string, label: string][] = [
   ["parting", t("ResNet-20, learning rate 0.1, momentum: parts within ten steps")],
+  ["edge", t("MLP, learning rate 0.05: sharpness rises to 2/lr, then the copies part")],
   ["rate-0.8", t("ResNet-8 with Swish, learning rate 0.8: parts")],
   ["rate-0.2", t("… 0.2: parts slowly")],
   ["rate-0.05", t("… 0.05: stays together for a hundred steps")],
@@ -61,6 +63,7 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
       figures.replaceChildren(
         show(new Lamp()),
         show(divergencePlot()),
+        show(new CurvaturePlot()),
         show(new Readout()),
         h("div", { class: "plot-grid" }, show(lossPlot()), show(new Heatmap())),
         h("div", { class: "weights" }, ...weights),

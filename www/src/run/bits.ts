@@ -5,7 +5,7 @@ import { t } from "../language/language";
 import { readableNumber, withPower } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
-import { colourOf, labelOf } from "./replicas";
+import { colourOf, labelOf, lengthOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
 import "./run.css";
@@ -83,7 +83,7 @@ export class Bits implements Component {
       return h(
         "tr",
         { class: `k-${colourOf(record, r)}` },
-        h("th", { scope: "row" }, labelOf(record, r)),
+        h("th", { scope: "row", class: lengthOf(labelOf(record, r)) }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, withPower(floatOf(word).toPrecision(8))),
         h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? t("equal") : `${readableNumber(apart)} ulp`),

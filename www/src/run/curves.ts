@@ -94,7 +94,7 @@ export function between(measured: readonly [step: number, value: number | null][
 
 /** Divergence against the step. */
 export const divergencePlot = (withScale = false): RunPlot =>
-  new RunPlot("relL1", { title: t("Distance from the first copy"), note: t("relative L1 of the convolution weights"), log: true }, false, withScale);
+  new RunPlot("relL1", { title: t("Distance from the first copy"), note: t("relative L1 of the weights"), log: true }, false, withScale);
 
 /** Loss of each batch against the step. */
 export const lossPlot = (): RunPlot => new RunPlot("loss", { title: t("Loss"), note: t("of each batch"), height: 12 }, true);

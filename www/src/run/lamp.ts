@@ -54,13 +54,15 @@ export function lampText(state: LampState, record: RunRecord | undefined, pertur
     // There is no count here: a screen reader would read out each of its changes.
     return [t("Control red"), t("{controls} must equal {first} bit for bit, but bits differ from step {step} on.", { controls, first, step: record.firstRed ?? 0 })];
   }
-  if (record.controls.length === 0) return [t("No control"), controlAdvice(record.ks, perturbation)];
+  if (record.controls.length === 0) return [t("No control"), controlAdvice(record, perturbation)];
   return [t("Control"), t("{controls} must equal {first} bit for bit.", { controls, first })];
 }
 
 /** Why none of these copies is a control, and how to have one (`TrainConfig::controls` of core). */
-function controlAdvice(ks: readonly number[], perturbation: string): string {
+function controlAdvice({ ks, treatments }: RunRecord, perturbation: string): string {
   const first = ks[0]!;
+  if (treatments.some(({ kind }) => kind === "displaced")) return t("Every copy but the first is displaced.");
+  if (treatments.length > 0) return t("Add a copy with the k and the perturbation of the first to have one.");
   if (perturbation === "nextafter") {
     const like = ks.find((k) => k !== first && Number.isInteger(Math.log2(k / first)));
     return like === undefined

@@ -3,7 +3,7 @@ import { h, setText } from "../dom";
 import { t } from "../language/language";
 import { showNumber } from "../numbers";
 import { rightAnswers } from "./consequence";
-import { colourOf, idOf, labelOf, roleOf } from "./replicas";
+import { colourOf, idOf, labelOf, lengthOf, roleOf } from "./replicas";
 import type { RunRecord, StepColumn } from "./record";
 import type { Component, RunSource } from "./session";
 import "./run.css";
@@ -84,7 +84,7 @@ export class Readout implements Component {
       h(
         "tr",
         { class: `k-${colourOf(record, r)}` },
-        h("th", { scope: "row" }, labelOf(record, r), " ", h("small", { class: "soft" }, roleOf(record, r))),
+        h("th", { scope: "row", class: lengthOf(labelOf(record, r)) }, labelOf(record, r), " ", h("small", { class: "soft" }, roleOf(record, r))),
         ...this.cells[r]!,
         this.fingerprints[r]!,
       ),

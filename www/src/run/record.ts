@@ -1,7 +1,10 @@
 // The record of a run: what its events reported, in the form that plots and tables read. Events come from the engine or from a
 // recorded run.
-import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Standing, type Steps, type Tensor, type Tensors, type TestImages } from "../messages";
+import {
+  STEP_COLUMNS, STEP_HEAD, type CurvatureEvent, type Epoch, type FlipBit, type GrowthEvent, type Layers, type Standing, type Steps, type Tensor, type Tensors, type TestImages,
+} from "../messages";
 import { Column } from "./columns";
+import type { Treatment } from "./treatments";
 
 /** What a record needs before its first step. */
 export interface RunShape {
@@ -9,6 +12,8 @@ export interface RunShape {
   /** Replicas that must equal the first bit for bit. */
   controls: number[];
   tensors: Tensor[];
+  /** What is done to each copy beside k; empty or absent if nothing is. */
+  treatments?: readonly Treatment[];
 }
 
 /** The layers at one step. */
@@ -28,6 +33,7 @@ export type StepColumn = (typeof STEP_COLUMNS)[number];
 export class RunRecord {
   readonly ks: readonly number[];
   readonly controls: readonly number[];
+  readonly treatments: readonly Treatment[];
   readonly layerNames: readonly string[];
   readonly step = new Column();
   readonly epoch = new Column();
@@ -36,6 +42,8 @@ export class RunRecord {
   readonly columns: Record<StepColumn, Column[]>;
   readonly layers: LayerColumn[] = [];
   readonly epochs: Epoch[] = [];
+  readonly curvature: CurvatureEvent[] = [];
+  readonly growth: GrowthEvent[] = [];
   readonly standings: Standing[] = [];
   images: TestImages | undefined;
   /** Number of all measured weights, if their shapes are known: most recorded runs lack them. */
@@ -49,11 +57,12 @@ export class RunRecord {
 
   /** `isPending`: the core has not described the run yet. */
   constructor(
-    { ks, controls, tensors }: RunShape,
+    { ks, controls, tensors, treatments = [] }: RunShape,
     readonly isPending = false,
   ) {
     this.ks = ks;
     this.controls = controls;
+    this.treatments = treatments;
     const measured = tensors.filter((tensor) => tensor.measured);
     this.layerNames = measured.map(({ name }) => name);
     const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);

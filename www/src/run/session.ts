@@ -7,6 +7,7 @@ import type { EngineEvent, Fault, FlipBit, Opened, Standing, WatchedRange } from
 import { config, type Values } from "../properties";
 import { RunRecord } from "./record";
 import { controlsOf } from "./replicas";
+import { treatmentsOf } from "./treatments";
 
 /** What components read: a live session or a recorded run. */
 export interface RunSource {
@@ -73,7 +74,8 @@ export class Session implements RunSource {
     if (this.record?.isPending === false) this.previous = this.record;
     // Before the core answers, the record already has its final number of rows and curves.
     const ks = (values["ks"] ?? "").split(",").map(Number);
-    this.record = new RunRecord({ ks, controls: controlsOf(ks, values["perturbation"] ?? ""), tensors: [] }, true);
+    const treatments = treatmentsOf(values);
+    this.record = new RunRecord({ ks, controls: controlsOf(ks, values["perturbation"] ?? "", treatments), tensors: [], treatments }, true);
     this.arrivals = [];
     this.engine.open(config(values));
     this.changed();
@@ -143,7 +145,7 @@ export class Session implements RunSource {
     switch (event.kind) {
       case "opened":
         this.opened = event;
-        this.record = new RunRecord(event);
+        this.record = new RunRecord({ ...event, treatments: treatmentsOf(this.values) });
         this.previous = undefined;
         this.watch();
         if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
@@ -158,6 +160,12 @@ export class Session implements RunSource {
         break;
       case "epoch":
         this.record?.epochs.push(event);
+        break;
+      case "curvature":
+        this.record?.curvature.push(event);
+        break;
+      case "growth":
+        this.record?.growth.push(event);
         break;
       case "images":
         if (this.record) this.record.images = event;

@@ -97,7 +97,7 @@ test("the page's own runs have the published fingerprints, and changed ones are 
     await shown.step(2);
     assert.equal(await shown.text("published"), "");
   });
-  await site.visit("?backend=webgpu#/lesson/6", async (shown) => {
+  await site.visit("?backend=webgpu#/lesson/7", async (shown) => {
     await shown.click("start");
     await shown.until("published", /at step 1 are/);
   });

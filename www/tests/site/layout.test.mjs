@@ -22,6 +22,7 @@ const VIEWS = [
   ["#/lesson/4", "heat-step", 10],
   ["#/lesson/5", "nonlinear-step", 16],
   ["#/lesson/6", "step", 3, "start"],
+  ["#/lesson/7", "step", 3, "start"],
   ["#/home?present=1", "step", 40],
   ["#/lesson/3?present=1", "step", 3, "start"],
   ["?figure=parting", "step", 40],
@@ -38,6 +39,7 @@ const VIEWS = [
   ["?lang=de#/pde/nonlinear", "nonlinear-step", 16],
   ["?lang=de#/lesson/3", "step", 3, "start"],
   ["?lang=de#/lesson/6", "step", 3, "start"],
+  ["?lang=de#/lesson/7", "step", 3, "start"],
   ["?lang=de#/lesson/3?present=1", "step", 3, "start"],
   ["?lang=de#/certify", "certify-progress", 3, "certify"],
 ];

@@ -105,8 +105,8 @@ test("chapter 5: k = 3 parts where the network wanders", async () => {
   });
 });
 
-test("chapter 6: the highest rate parts, a low one does not, also after the same learning time", async () => {
-  await site.visit("#/lesson/6", async (shown, page) => {
+test("chapter 7: the highest rate parts, a low one does not, also after the same learning time", async () => {
+  await site.visit("#/lesson/7", async (shown, page) => {
     await shown.until("run-on", "Run on");
     assert.equal(await shown.text("backend"), "processor");
     await shown.click("start");
@@ -152,24 +152,24 @@ test("runs wait while the reader is in other chapters or views", async () => {
     await shown.until("step", String(Object.values(last).at(-21)));
     const at = await shown.text("step");
     await to("#/certify", "certify");
-    await to("#/lesson/6", "chapter-6");
+    await to("#/lesson/7", "chapter-7");
     await shown.click("start");
     await shown.step(1);
     await shown.click("pause");
     await to("#/lesson/3", "chapter-3");
     assert.equal(await shown.text("step"), at);
     assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").length), 2, "no run has been opened again");
-    await to("#/lesson/6", "chapter-6");
+    await to("#/lesson/7", "chapter-7");
     assert.match(await shown.text("step"), /^[1-9]/);
-    // Two workers wait at most: those of chapters 3 and 6.
+    // Two workers wait at most: those of chapters 3 and 7.
     await to("#/lesson/1", "chapter-1");
     assert.equal(page.workers().length, 2);
     // Without bets the lesson begins again, and the other chapters' runs with it.
-    await to("#/lesson/6", "chapter-6");
+    await to("#/lesson/7", "chapter-7");
     await shown.click("clear-bets");
     await to("#/lesson/3", "chapter-3");
     await shown.until("step", "0");
-    await to("#/lesson/6", "chapter-6");
+    await to("#/lesson/7", "chapter-7");
     await shown.until("step", "0");
   });
 });
@@ -286,13 +286,13 @@ test("bets: changeable, revealed by what is seen or by hand, kept, compared at t
     assert.equal(await shown.get("was-3").getByText("More than a hundredth away").isVisible(), false);
     assert.equal(await shown.text("bet-score"), "Right: 0 of 1 bets that are over.");
     await choice(2).check();
-    assert.equal(await shown.text("betted-6"), "More than a thousand times less");
+    assert.equal(await shown.text("betted-7"), "More than a thousand times less");
     await shown.click("clear-bets");
     assert.equal(await shown.text("betted-1"), "–");
     assert.equal(await choice(2).isChecked(), false);
     await page.reload();
     await shown.get("bets").waitFor();
-    assert.equal(await shown.text("betted-6"), "–");
+    assert.equal(await shown.text("betted-7"), "–");
   });
 });
 

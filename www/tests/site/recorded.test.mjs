@@ -36,7 +36,7 @@ test("a browser that cannot train says why, and plays recorded runs", async () =
     assert.match(await shown.text("adapter"), /Recorded/);
     assert.equal(await shown.get("flip-bit").count(), 0, "no bit of a recorded run can be flipped");
   });
-  await plainly("#/lesson/6", async (shown) => {
+  await plainly("#/lesson/7", async (shown) => {
     await shown.click("start");
     await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
     await shown.get("lr").fill("0");
@@ -69,7 +69,7 @@ test("a browser without WebAssembly plays recorded runs", async () => {
 test("a host that lacks the recorded runs is named", async () => {
   const bare = { prepare: without(/recorded\//), complaints: [NOT_THERE] };
   await plainly("#/lesson/3", (shown) => shown.until("error", /^The live part of this chapter did not load: .*'parting' \(404\)/), bare);
-  await plainly("#/lesson/6", async (shown) => {
+  await plainly("#/lesson/7", async (shown) => {
     await shown.click("start");
     await shown.until("error", /'rate-0.8' \(404\): choose another rate, or reload/);
   }, bare);

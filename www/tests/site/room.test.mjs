@@ -31,8 +31,8 @@ test("keys move between the first view, the chapters and the lab, and Escape lea
     // The first view is the beginning.
     await page.keyboard.press("ArrowLeft");
     assert.ok(await shown.get("previous").isDisabled());
-    await page.goto(`${site.url}?backend=processor#/lesson/6?present=1`);
-    await shown.get("chapter-6").waitFor();
+    await page.goto(`${site.url}?backend=processor#/lesson/7?present=1`);
+    await shown.get("chapter-7").waitFor();
     assert.equal(await page.locator(".contents").isVisible(), false);
     await page.keyboard.press("ArrowRight");
     // The lab writes its settings into the address, and presenter mode stays.
@@ -41,9 +41,9 @@ test("keys move between the first view, the chapters and the lab, and Escape lea
     assert.match(page.url(), /#\/lab\?.*present=1$/);
     assert.equal(await shown.get("error").isVisible(), false, "the lab finds no fault with the address");
     await page.keyboard.press("PageUp");
-    await at(page, "#/lesson/6?present=1");
+    await at(page, "#/lesson/7?present=1");
     await page.keyboard.press("Escape");
-    await at(page, "#/lesson/6");
+    await at(page, "#/lesson/7");
     await page.locator(".contents").waitFor();
     assert.ok(await isBarVisible(page));
     assert.equal(await page.locator(".present-bar").count(), 0);
@@ -129,7 +129,7 @@ test("the teacher's window shows notes, and the two windows follow each other", 
     const [second] = await Promise.all([page.context().waitForEvent("page"), shown.click("open-notes")]);
     const notes = (id) => second.getByTestId(id);
     await notes("speaker-title").filter({ hasText: await page.locator("h1").textContent() }).waitFor();
-    await notes("speaker-where").filter({ hasText: "Chapter 3 of 6" }).waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 3 of 7" }).waitFor();
     await notes("speaker-next").filter({ hasText: "Next: A step that is too long" }).waitFor();
     await notes("speaker-notes").locator("li").first().waitFor();
     assert.ok((await notes("speaker-notes").locator("dt").count()) > 0, "questions");
@@ -141,13 +141,13 @@ test("the teacher's window shows notes, and the two windows follow each other", 
     await notes("next").click();
     await at(page, "#/lesson/4?present=1");
     await shown.get("chapter-4").waitFor();
-    await notes("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 4 of 7" }).waitFor();
     await page.keyboard.press("PageDown");
     await at(page, "#/lesson/5?present=1");
-    await notes("speaker-where").filter({ hasText: "Chapter 5 of 6" }).waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 5 of 7" }).waitFor();
     await second.keyboard.press("PageUp");
     await at(page, "#/lesson/4?present=1");
-    await notes("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 4 of 7" }).waitFor();
     // A window that leaves the talk is missed, and found again.
     await page.keyboard.press("Escape");
     await notes("alone").waitFor({ state: "visible" });
@@ -157,7 +157,7 @@ test("the teacher's window shows notes, and the two windows follow each other", 
     await second.close();
     const third = await page.context().newPage();
     await third.goto(`${site.url}#/lesson/1?speaker=1`);
-    await third.getByTestId("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+    await third.getByTestId("speaker-where").filter({ hasText: "Chapter 4 of 7" }).waitFor();
   });
 });
 
@@ -168,7 +168,7 @@ test("a second window that the browser blocks can be opened by hand", async () =
     await shown.get("blocked").waitFor();
     await at(page, "#/lesson/2?present=1");
     const [second] = await Promise.all([page.context().waitForEvent("page"), page.getByRole("link", { name: "Open the notes by hand" }).click()]);
-    await second.getByTestId("speaker-where").filter({ hasText: "Chapter 2 of 6" }).waitFor();
+    await second.getByTestId("speaker-where").filter({ hasText: "Chapter 2 of 7" }).waitFor();
     assert.equal(await shown.get("blocked").count(), 0);
   }, { script: [() => (window.open = () => null)] });
 });

@@ -10,7 +10,7 @@ const { RunRecord } = await load("run/record.ts");
 const UNIT = 16;
 /** Every letter is half as wide as it is high. */
 const measure = (text, { size }) => text.length * size * UNIT * 0.5;
-const AXIS = "relative L1 of the convolution weights";
+const AXIS = "relative L1 of the weights";
 const LINK = `https://host.example/lastbit/#/lab?${"key=value&".repeat(20)}`;
 
 /** The edges of a text that is not rotated. */

@@ -5,7 +5,7 @@ import { load } from "./load.mjs";
 
 const { decimate, lowerBound, visibleRange } = await load("plots/decimate.ts");
 const { lastAtEach, placeMarks, spreadLabels } = await load("plots/labels.ts");
-const { logScale, logTicks, powerText, toLog } = await load("plots/scale.ts");
+const { logScale, logTicks, powerText, tickTexts, toLog } = await load("plots/scale.ts");
 // An instance of its own: other tests leave requests open.
 const { cancelFrame, inNextFrame } = await load("frame.ts?plots");
 
@@ -32,6 +32,13 @@ test("of many points, both ends and every peak of every curve are drawn", () => 
   assert.ok(drawn.length <= 4 * 50 + 2, `${drawn.length} points`);
   for (const i of [0, 1234, 8765, n - 1]) assert.ok(drawn.includes(i), String(i));
   assert.ok(drawn.every((i, at) => at === 0 || i > drawn[at - 1]), "ascending");
+});
+
+test("ticks of a linear axis are told apart however small they are", () => {
+  assert.deepEqual(tickTexts([0, 0.5, 1]), ["0", "0.5", "1"]);
+  assert.deepEqual(tickTexts([-20_000, 0, 0.005]), ["−20,000", "0", "0.005"]);
+  assert.deepEqual(tickTexts([-2e-4, -1e-4, 0, 5e-5]), ["−2·10⁻⁴", "−1·10⁻⁴", "0", "0.5·10⁻⁴"]);
+  assert.deepEqual(tickTexts([0]), ["0"]);
 });
 
 test("a logarithmic scale holds its values, and zero below them", () => {

@@ -22,7 +22,7 @@ test("the page's defaults and presets are valid", () => {
 });
 
 test("values are checked, and messages begin with the name of the property", () => {
-  const valid = { net: ["resnet32", "preresnet14", "vgg13"], activation: ["", "swish:2.5"], ks: ["1", "1,3,2"], steps: ["", "7"], lr: ["1e-5"], nesterov: ["false"], "lr-changes": ["", "2:0.1,5:.01"], "flip-bit": ["", "conv1.weight:0:5:2"] };
+  const valid = { net: ["resnet32", "preresnet14", "vgg13"], activation: ["", "swish:2.5"], ks: ["1", "1,3,2"], steps: ["", "7"], lr: ["1e-5"], nesterov: ["false"], "lr-changes": ["", "2:0.1,5:.01"], perturb: ["", "none", "none,100:ulp:1,3:gaussian:1e-3:conv1.weight:7"], "flip-bit": ["", "conv1.weight:0:5:2"] };
   for (const [key, texts] of Object.entries(valid)) for (const text of texts) assert.equal(validate(property(key), text), undefined, `${key}=${text}`);
   const invalid = {
     net: ["resnet", /^net must be one of one-layer, resnet8/],
@@ -34,6 +34,7 @@ test("values are checked, and messages begin with the name of the property", () 
     width: [" ", /^width must be a number at least 0.25 and at most 8$/],
     nesterov: ["yes", /^nesterov must be true or false$/],
     "lr-changes": ["5", /^lr-changes must be a list such as/],
+    perturb: ["none,0:ulp:1", /^perturb must be a list of none or STEP:KIND:SIZE\[:TENSOR\]\[:SEED\], such as none,100:ulp:1$/],
     "flip-bit": ["a b:0:0:0", /^flip-bit must be TENSOR:INDEX:STEP:REPLICA$/],
   };
   for (const [key, [text, message]] of Object.entries(invalid)) assert.match(validate(property(key), text), message);
@@ -75,6 +76,15 @@ test("the command line has what differs from the native defaults", () => {
   assert.equal(commandLine(native), "lastbit train --out runs/lab");
   const values = { ...native, net: "resnet8", nesterov: "false", augment: "false", steps: "12", "lr-changes": "5:0.01" };
   assert.equal(commandLine(values), "lastbit train --net resnet8 --lr-changes 5:0.01 --nesterov=false --steps 12 --no-augment --out runs/lab");
+});
+
+test("perturbations are typed in the form, and go into config, command and address", () => {
+  assert.equal(property("perturb").place, "more");
+  const values = defaults({ ks: "1,1", perturb: "none,100:ulp:1" });
+  assert.deepEqual(config(values).perturb, ["none", "100:ulp:1"]);
+  assert.match(commandLine(values), / --perturb none,100:ulp:1 /);
+  assert.ok(toml(values).includes('\nperturb = ["none", "100:ulp:1"]\n'));
+  assert.equal(toQuery(values).perturb, "none,100:ulp:1");
 });
 
 test("config.toml has TOML's types", () => {

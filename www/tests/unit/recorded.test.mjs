@@ -8,6 +8,8 @@ import { load } from "./load.mjs";
 
 const { stepsOf, unpack } = await load("recorded/format.ts");
 const { Player } = await load("recorded/player.ts");
+const { crossedAt, edgesOf } = await load("run/curvature.ts");
+const { hasShown } = await load("lesson/chapter6.ts");
 
 const MOST_KB = 300;
 
@@ -16,7 +18,7 @@ const files = await Promise.all((await readdir(folder)).map(async (name) => [nam
 const recordings = new Map(files.map(([name, bytes]) => [name, unpack(JSON.parse(gunzipSync(bytes)))]));
 
 test(`all recorded runs together weigh at most ${MOST_KB} KB`, () => {
-  assert.deepEqual([...recordings.keys()].sort(), ["parting", "rate-0.0125", "rate-0.05", "rate-0.2", "rate-0.8"]);
+  assert.deepEqual([...recordings.keys()].sort(), ["edge", "parting", "rate-0.0125", "rate-0.05", "rate-0.2", "rate-0.8"]);
   const bytes = files.reduce((sum, [, { length }]) => sum + length, 0);
   assert.ok(bytes <= MOST_KB * 1000, `${bytes} bytes`);
 });
@@ -35,6 +37,22 @@ test("every recorded run shows its effect: the control stays at zero, k = 3 part
     assert.ok(player.record.columns.differing[two].values().every((n) => n === 0), name);
     assert.equal(player.record.firstRed, undefined, name);
   }
+});
+
+test("the recorded run of chapter 6 reaches 2/lr, and k = 3 parts after that", () => {
+  const player = new Player(recordings.get("edge"));
+  assert.deepEqual(player.values, { optimizer: "sgd", momentum: "0", nesterov: "true" });
+  assert.deepEqual(player.record.curvature.map(({ step }) => step), [0], "measured before the first step");
+  const crossed = crossedAt(recordings.get("edge").curvature, edgesOf(player.values));
+  assert.ok(crossed > 50 && crossed < 150, String(crossed));
+  player.seek(crossed);
+  assert.deepEqual(player.record.curvature.at(-1).step, crossed);
+  const three = player.record.ks.indexOf(3);
+  assert.ok(player.record.last("relL1", three) < 1e-5);
+  player.seek(player.length);
+  assert.ok(hasShown(player.record));
+  player.seek(15);
+  assert.deepEqual(player.record.curvature.map(({ step }) => step), [0, 10]);
 });
 
 test("a player shows the same after any way to a step", () => {

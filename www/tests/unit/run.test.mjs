@@ -7,6 +7,7 @@ const { Column } = await load("run/columns.ts");
 const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
 const { lampState, lampText } = await load("run/lamp.ts");
 const { RunRecord } = await load("run/record.ts");
+const { plain, treatmentsOf } = await load("run/treatments.ts");
 const { colourOf, idOf, labelOf, repeatsColour, roleOf, controlsOf } = await load("run/replicas.ts");
 const { testAccuracy, testTitle } = await load("run/readout.ts");
 const { csv } = await load("lab/share.ts");
@@ -40,6 +41,52 @@ test("controls are known before the core answers, by its rule", () => {
   assert.deepEqual(controlsOf([1, 3, 2, 1, 64, 5], "divide"), [2, 3, 4]);
   assert.deepEqual(controlsOf([6, 3, 12, 9], "reciprocal"), [1, 2]);
   assert.deepEqual(controlsOf([1, 2, 1], "nextafter"), [2]);
+  const of = (values) => controlsOf(values.ks.split(",").map(Number), "divide", treatmentsOf(values));
+  assert.deepEqual(of({ ks: "1,2,1,1", perturb: "none,none,5:ulp:1,none" }), [1, 3], "a copy that is perturbed as the first is not is none");
+  assert.deepEqual(of({ ks: "1,1,1", perturb: "5:ulp:1,5:ulp:1,5:ulp:1:7" }), [1]);
+  assert.deepEqual(of({ ks: "1,1,2", lyapunov: "5", "lyapunov-distances": "0.1,0.01" }), [], "a displaced copy is none");
+});
+
+test("perturbed copies have the names that the native program gives them", () => {
+  const names = (values) => {
+    const shape = { ks: values.ks.split(",").map(Number), controls: [], treatments: treatmentsOf(values) };
+    return shape.ks.map((_, r) => [labelOf(shape, r), idOf(shape, r)]);
+  };
+  // From the report of a native run with these flags.
+  assert.deepEqual(names({ ks: "1,1,1,1,1,1", perturb: "none,2:ulp:1,2:gaussian:1e-7,2:scale:0.00125:conv1.weight:7,3:gradient:-2.5e3:9,none" }), [
+    ["undisturbed", "undisturbed"],
+    ["1 ulp before step 2", "1-ulp-before-step-2"],
+    ["gaussian 0.0000001 before step 2", "gaussian-0.0000001-before-step-2"],
+    ["one weight times 1 + 1.25e-3 in conv1.weight before step 2, seed 7", "one-weight-times-1-+-1.25e-3-in-conv1.weight-before-step-2-seed-7"],
+    ["gradient -2500 before step 3, seed 9", "gradient--2500-before-step-3-seed-9"],
+    ["undisturbed (no. 2)", "undisturbed-2"],
+  ]);
+  assert.deepEqual(names({ ks: "1,3", perturb: "none,2:ulp:1:fc.weight" }), [
+    ["k = 1, undisturbed", "k1-undisturbed"],
+    ["k = 3, 1 ulp in fc.weight before step 2", "k3-1-ulp-in-fc.weight-before-step-2"],
+  ]);
+  assert.deepEqual(names({ ks: "1,1,1", lyapunov: "5", "lyapunov-distances": "0.001,0.25" }).map(([label]) => label), ["undisturbed", "at distance 1e-3", "at distance 2.5e-1"]);
+  assert.deepEqual(names({ ks: "1,3", perturb: "" }), [["k = 1", "k1"], ["k = 3", "k3"]]);
+});
+
+test("numbers are written as Rust writes them", () => {
+  assert.deepEqual([1, 0.1, 1e-7, 123.5, -2500, 1.5e21, 0, 100].map(plain), ["1", "0.1", "0.0000001", "123.5", "-2500", "1500000000000000000000", "0", "100"]);
+});
+
+test("a run keeps the names of its copies once it has opened", () => {
+  globalThis.Worker = class {
+    postMessage() {}
+  };
+  globalThis.requestAnimationFrame = () => 0;
+  const session = new Session("processor");
+  session.open({ ks: "1,1", perturb: "none,4:ulp:1" });
+  const names = () => [0, 1].map((r) => labelOf(session.record, r));
+  assert.deepEqual(names(), ["undisturbed", "1 ulp before step 4"], "before the core answers");
+  session.engine.worker.onmessage({ data: { run: 1, event: { kind: "opened", ...SHAPE, ks: [1, 1], controls: [] } } });
+  assert.equal(session.record.isPending, false);
+  assert.deepEqual(names(), ["undisturbed", "1 ulp before step 4"]);
+  session.record.addSteps(steps([1, 0, 0.1, ...Array(12).fill(0)]));
+  assert.match(csv(session.record), /^step,epoch,lr,loss_undisturbed,loss_1-ulp-before-step-4,/);
 });
 
 test("replicas are named and coloured by their role", () => {
@@ -88,6 +135,9 @@ test("the lamp turns red at the first step at which a control differs, and stays
 
 test("the lamp says why there is no control, and which change gives one", () => {
   const advice = (ks, perturbation) => lampText("none", new RunRecord({ ks, controls: [], tensors: [] }), perturbation)[1];
+  const treated = (treatments) => lampText("none", new RunRecord({ ks: [1, 1], controls: [], tensors: [], treatments }))[1];
+  assert.equal(treated([{ kind: "undisturbed" }, { kind: "displaced", distance: 0.1 }]), "Every copy but the first is displaced.");
+  assert.match(treated([{ kind: "undisturbed" }, { kind: "perturbed", what: "ulp", step: "4", size: 1 }]), /^Add a copy with the k and the perturbation of the first/);
   assert.equal(advice([3, 5], "divide"), "Add a second k = 3, or k = 6, to have one.");
   assert.equal(advice([63, 5], "divide"), "Add a second k = 63 to have one.", "k = 126 is not allowed");
   assert.equal(advice([1, 3, 2], "nextafter"), "k = 2 is no control here, because every k above 1 moves another weight by one ulp. Add a second k = 1 to have one.");

@@ -12,6 +12,7 @@ export const lesson = {
   "Three copies and their last bits": "Drei Kopien und ihre letzten Bits",
   "A step that is too long": "Ein zu langer Schritt",
   "Unstable, but restrained": "Instabil, aber gebändigt",
+  "Sharpness against 2 / learning rate": "Sharpness und 2 / Lernrate",
   "Choose the learning rate": "Die Lernrate wählen",
   "Do": "Zu tun",
   "See {tick}": "Zu sehen {tick}",
@@ -23,7 +24,7 @@ export const lesson = {
   "Next and previous": "Vor und zurück",
   "Teacher’s notes": "Für Lehrkräfte",
   "For the teacher": "Für Lehrkräfte",
-  "Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 6 compares the six votes with what was seen; “Clear my bets” below it prepares the next class.": "Vor dem lebendigen Teil über den Tipp abstimmen lassen und die Antwort anklicken, für die sich die meisten Hände heben. Eine Tabelle nach Kapitel 6 vergleicht die sechs Abstimmungen mit dem, was zu sehen war; „Meine Tipps löschen“ darunter macht den Platz frei für die nächste Klasse.",
+  "Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 7 compares the seven votes with what was seen; “Clear my bets” below it prepares the next class.": "Vor dem lebendigen Teil über den Tipp abstimmen lassen und die Antwort anklicken, für die sich die meisten Hände heben. Eine Tabelle nach Kapitel 7 vergleicht die sieben Abstimmungen mit dem, was zu sehen war; „Meine Tipps löschen“ darunter macht den Platz frei für die nächste Klasse.",
   "Questions to ask": "Fragen an die Klasse",
 
   // Bets.
@@ -33,7 +34,7 @@ export const lesson = {
   "You did not bet. It was: {was}.": "Sie haben nicht getippt. Richtig war „{was}“.",
   "You bet: {was}. So it was.": "Ihr Tipp war „{was}“. So war es.",
   "You bet: {bet}. It was: {was}.": "Ihr Tipp war „{bet}“, richtig war „{was}“.",
-  "Your six bets": "Ihre sechs Tipps",
+  "Your seven bets": "Ihre sieben Tipps",
   "chapter": "Kapitel",
   "your bet": "Ihr Tipp",
   "what it was": "was richtig war",
@@ -64,6 +65,12 @@ export const lesson = {
   "It hops between two values": "Er springt zwischen zwei Werten",
   "It wanders without end, but stays bounded": "Er irrt ohne Ende umher, bleibt aber beschränkt",
   "It blows up, as the zigzag did": "Er explodiert, wie der Zickzack",
+  "At learning rate 0.05 a sharpness above 40 is unstable. The network begins at 13. Where does training take its sharpness?":
+    "Bei Lernrate 0.05 ist eine Sharpness über 40 instabil. Das Netz beginnt bei 13. Wohin bringt das Training seine Sharpness?",
+  "Down: training finds flat places": "Nach unten: Training findet flache Stellen",
+  "It stays at about 13": "Sie bleibt bei etwa 13",
+  "Up to about 40, where it stays": "Hinauf bis etwa 40, und dort bleibt sie",
+  "Up without end": "Hinauf ohne Ende",
   "The learning rate falls from 1.6 to 0.1, to a sixteenth. How far apart are k = 3 and k = 1 after 100 steps then?":
     "Die Lernrate sinkt von 1.6 auf 0.1, auf ein Sechzehntel. Wie weit liegen k = 3 und k = 1 dann nach 100 Schritten auseinander?",
   "As far as before": "So weit wie zuvor",
@@ -96,7 +103,7 @@ export const lesson = {
   "different weight after the step": "anderes Gewicht nach dem Schritt",
   "Random numbers: d about {update}, weights about {weight}, learning rate {rate}, rounded as the trainer does.": "Zufallszahlen: d um {update}, Gewichte um {weight}, Lernrate {rate}, gerundet wie im Training.",
 
-  // Chapters 3 and 6: runs.
+  // Chapters 3, 6 and 7: runs.
   "Start over": "Neu beginnen",
   "Preparing…": "Wird vorbereitet …",
   "your GPU": "Ihre GPU",
@@ -129,6 +136,7 @@ export const lesson = {
   "loss of the last batch, k = 1": "Verlust im letzten Batch, k = 1",
   "distance of k = 3": "Abstand von k = 3",
   "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1.": "Aufgezeichnete Läufe gibt es mit weniger Raten, und sie können nicht weiterlaufen: Nehmen Sie 0.8 als höchste Rate und 0.05 statt 0.1.",
+  "The recorded run has one learning rate, 0.05, and real images.": "Der aufgezeichnete Lauf hat eine Lernrate, 0.05, und echte Bilder.",
 
   // Presenter mode and the notes.
   "Present": "Vortragen",

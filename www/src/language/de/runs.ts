@@ -24,7 +24,7 @@ export const runs = {
   "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows while the copies learn. The {equations} show such an edge for three smaller cases.": "Kürzere Schritte, also eine kleinere Lernrate. Unterhalb einer bestimmten Rate wächst ein Unterschied kaum, und die Kopien lernen trotzdem. Die {equations} zeigen eine solche Grenze an drei kleineren Fällen.",
   "equations": "Gleichungen",
   "Go on": "Weiter",
-  "Six short chapters, from one bit to the choice of a learning rate. For a class, or for you alone.": "Sechs kurze Kapitel, von einem Bit bis zur Wahl der Lernrate. Für eine Klasse oder für sich allein.",
+  "Seven short chapters, from one bit to the choice of a learning rate. For a class, or for you alone.": "Sieben kurze Kapitel, von einem Bit bis zur Wahl der Lernrate. Für eine Klasse oder für sich allein.",
   "Every setting, every layer, every bit; your own images; and the command that repeats the run.": "Jede Einstellung, jede Schicht, jedes Bit; eigene Bilder; und der Befehl, der den Lauf wiederholt.",
   "The three equations that say when a step is too long.": "Die drei Gleichungen, die sagen, wann ein Schritt zu lang ist.",
 
@@ -64,7 +64,16 @@ export const runs = {
   "{first} itself is {start} from its own start.": "{first} selbst hat sich vom eigenen Anfang {start} entfernt.",
 
   // The names of copies, and the lamps.
-  "k = {k} (no. {number})": "k = {k} (Nr. {number})",
+  "{copy} (no. {number})": "{copy} (Nr. {number})",
+  "undisturbed": "ungestört",
+  "at distance {distance}": "im Abstand {distance}",
+  "{size} ulp": "{size} ulp",
+  "one weight times 1 + {size}": "ein Gewicht mal 1 + {size}",
+  "gaussian {size}": "Gauß {size}",
+  "gradient {size}": "Gradient {size}",
+  "{what} in {tensor}": "{what} in {tensor}",
+  "{what} before step {step}": "{what} vor Schritt {step}",
+  "{what}, seed {seed}": "{what}, Startwert {seed}",
   "reference": "Referenz",
   "control": "Kontrolle",
   "Control": "Kontrolle",
@@ -78,6 +87,8 @@ export const runs = {
   "k = {like} is no control here, because every k above 1 moves another weight by one ulp. Add a second k = {first} to have one.": "k = {like} ist hier keine Kontrolle, weil jedes k über 1 ein anderes Gewicht um ein ulp verschiebt. Ein zweites k = {first} wäre eine.",
   "Add a second k = {first}, or k = {twice}, to have one.": "Ein zweites k = {first} oder k = {twice} wäre eine.",
   "Add a second k = {first} to have one.": "Ein zweites k = {first} wäre eine.",
+  "Every copy but the first is displaced.": "Jede Kopie außer der ersten ist verschoben.",
+  "Add a copy with the k and the perturbation of the first to have one.": "Eine Kopie mit k und Störung der ersten wäre eine.",
   "Published": "Veröffentlicht",
   "Not published": "Nicht wie veröffentlicht",
   "The fingerprint is {found} at step {step}, {copy}; class {class} has {published}.": "Der Fingerabdruck von {copy} bei Schritt {step} ist {found}; die Klasse {class} hat {published}.",
@@ -95,9 +106,24 @@ export const runs = {
   "{first} from its own start": "{first} vom eigenen Anfang",
   "{first} from another seed’s start": "{first} von einem anderen Anfang",
   "Distance from the first copy": "Abstand von der ersten Kopie",
-  "relative L1 of the convolution weights": "relativer L1-Abstand der Faltungsgewichte",
+  "relative L1 of the weights": "relativer L1-Abstand der Gewichte",
   "Loss": "Verlust (Loss)",
   "of each batch": "je Batch",
+
+  // Curvature and growth.
+  "{edge}, full batches": "{edge}, ganze Batches",
+  "{edge}, small batches": "{edge}, kleine Batches",
+  "largest eigenvalue": "größter Eigenwert",
+  "Curvature of the loss at the first copy": "Krümmung des Verlusts bei der ersten Kopie",
+  "sharpness, against the step": "Sharpness, nach Schritten",
+  "Not measured yet": "Noch nicht gemessen",
+  "After step {step}: largest eigenvalue {value}, Batch Sharpness {batches}.": "Nach Schritt {step}: größter Eigenwert {value}, Batch Sharpness {batches}.",
+  "After step {step}: largest eigenvalue {value}, Batch Sharpness {batches}; 2/lr is {edge}.": "Nach Schritt {step}: größter Eigenwert {value}, Batch Sharpness {batches}; 2/lr ist {edge}.",
+  "The largest eigenvalue has reached 2/lr by step {step}.": "Bei Schritt {step} hat der größte Eigenwert 2/lr erreicht.",
+  "All measurements in a table": "Alle Messungen als Tabelle",
+  "Measurements of the curvature": "Messungen der Krümmung",
+  "Lyapunov exponent": "Lyapunov-Exponent",
+  "mean growth a step, as a natural logarithm": "mittleres Wachstum je Schritt, als natürlicher Logarithmus",
 
   // Figures.
   "The bits": "Die Bits",
@@ -201,6 +227,8 @@ export const runs = {
   "Link copied": "Link kopiert",
   "Command copied": "Befehl kopiert",
   "The browser did not allow copying": "Der Browser hat das Kopieren nicht erlaubt",
+  "Curvature": "Krümmung",
+  "The lines that the native program writes into metrics.jsonl": "Die Zeilen, die das native Programm in metrics.jsonl schreibt",
   "CSV, pinned": "CSV, angeheftet",
   "Config": "Konfiguration",
   "There is no picture before the first step": "Vor dem ersten Schritt gibt es kein Bild",
@@ -220,6 +248,8 @@ export const runs = {
   "Images": "Bilder",
   "1 to 63": "1 bis 63",
   "Perturbation": "Störung",
+  "Perturbations of weights": "Störungen der Gewichte",
+  "one for each copy, such as none,100:ulp:1": "eine je Kopie, etwa none,100:ulp:1",
   "Seed": "Startwert (Seed)",
   "Batch size": "Batchgröße",
   "Momentum": "Momentum",
@@ -280,6 +310,7 @@ export const runs = {
   "{name} must be a number above {min} and at most {max}": "{name} muss eine Zahl über {min} und höchstens {max} sein",
   "{network} of width {width}": "{network} der Breite {width}",
   "images: {images}": "Bilder: {images}",
+  "perturbations: {list}": "Störungen: {list}",
   "seed {seed}": "Startwert {seed}",
   "batch size {size}": "Batchgröße {size}",
   "learning rate {rates}": "Lernrate {rates}",
@@ -298,6 +329,7 @@ export const runs = {
   "The native program trained these on real images. k = 2 is the control: it must stay at zero.": "Diese Läufe hat das native Programm mit echten Bildern gerechnet. k = 2 ist die Kontrolle: Ihr Abstand muss null bleiben.",
   "ResNet-20, learning rate 0.1, momentum: parts within ten steps": "ResNet-20, Rate 0.1, Momentum: in 10 Schritten auseinander",
   "ResNet-8 with Swish, learning rate 0.8: parts": "ResNet-8 mit Swish, Lernrate 0.8: läuft auseinander",
+  "MLP, learning rate 0.05: sharpness rises to 2/lr, then the copies part": "MLP, Lernrate 0.05: Sharpness steigt bis 2/lr, dann laufen die Kopien auseinander",
   "… 0.2: parts slowly": "… 0.2: läuft langsam auseinander",
   "… 0.05: stays together for a hundred steps": "… 0.05: bleibt hundert Schritte beisammen",
   "… 0.0125: stays together for the whole recording": "… 0.0125: bleibt die ganze Aufzeichnung lang beisammen",
@@ -313,6 +345,11 @@ export const runs = {
   "processor, WebAssembly simd128": "Prozessor, WebAssembly simd128",
 
   // The words of the lab.
+  "largest eigenvalue, 2/lr": "größter Eigenwert, 2/lr",
+  "The largest curvature of the loss, measured on a fixed part of the images. Where it exceeds 2 / learning rate, plain gradient descent makes small deviations grow.":
+    "Die größte Krümmung des Verlusts, gemessen an einem festen Teil der Bilder. Wo sie 2 / Lernrate übersteigt, lässt einfacher Gradientenabstieg kleine Abweichungen wachsen.",
+  "The curvature of each batch’s loss along its own gradient, averaged over a few batches.":
+    "Die Krümmung des Verlusts eines Batches entlang seines eigenen Gradienten, gemittelt über einige Batches.",
   "copy, replica": "Kopie, Replik",
   "One of the networks that train side by side. They differ in k only: the number by which the copy divides each step and multiplies it again.":
     "Eines der Netze, die nebeneinander trainieren. Sie unterscheiden sich nur in k: der Zahl, durch die die Kopie jeden Schritt teilt und mit der sie ihn wieder multipliziert.",

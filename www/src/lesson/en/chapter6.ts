@@ -2,42 +2,34 @@
 import type { ChapterText } from "../chapter";
 
 export const text: ChapterText = {
-  title: "Choose the learning rate",
+  title: "Sharpness against 2 / learning rate",
   text: [
-    "A large network does the same, in as many dimensions as it has weights. At a given learning rate some directions are unstable, and " +
-      "rounding errors grow along them until the network’s nonlinearity restrains them. A shorter step leaves fewer such directions.",
-    "Here the network is smooth: its neurons bend their input in a curve (Swish) instead of a kink (ReLU). And no step repeats a part of the " +
-      "one before (no momentum). Both are as in the experiment of the research paper that this page is about. The images and the starting weights are " +
-      "the same for every rate.",
-    "A shorter step also learns less. The fair comparison is after the same *learning time*, the rate times the number of steps: " +
-      "800 steps at 0.0125 go as far as 100 steps at 0.1.",
+    "In a large network every direction has its own curvature, and the largest one is called the *sharpness*. A step of gradient descent is stable " +
+      "where the sharpness is below 2 / learning rate, as 1 − dt λ was for the rod. So is training stable? That depends on where it goes.",
+    "Here a small network learns 128 images, all of them in every step. Every ten steps the page measures the sharpness of its loss: the largest eigenvalue " +
+      "of the matrix of second derivatives. The dashed line is 2 / learning rate.",
+    "Below it is the distance of the copies, which differ in rounding only, as before.",
   ],
-  task:
-    "Run it at the highest rate, then at 0.1 and at 0.0125. Read the losses: what has each learned? Choose “learning time”, and let " +
-    "0.0125 run on, to step 800.",
+  task: "Run it at 0.05, to the end. Then at 0.1, and at 0.025: the run before stays as a dotted curve.",
   sight:
-    "After 100 steps k = 3 is more than a tenth away at 1.6, and a hundred-thousandth or less at 0.1, although it has learned no less. " +
-    "At 0.0125 the network has learned next to nothing by then: its loss is nearly that of guessing among ten classes, ln 10 = 2.3. At step 800 its loss is " +
-    "about 1.5, lower than that of 0.1 at the same learning time, and the copies are still within some millionths, apart from single steps. In learning time look at how many steps a curve has: at 1.6 a few " +
-    "steps go as far, too few for anything to grow.",
+    "At 0.05 the sharpness begins at 13, far below 2 / 0.05 = 40, and rises. At about step 110 it crosses 40, goes on to about 50, and from step 180 on stays close to 40. " +
+    "Apart from single steps, the copies are less than a millionth apart until step 130; 30 steps later they are more than a thousand times as far. At 0.1 the sharpness crosses 20 within 30 steps, " +
+    "the copies part by step 50, and in the end it stays close to 20. At 0.025 it does not reach 80, and the copies stay together.",
   teacher: {
     notes: [
-      "A good student objects: “At 0.0125 nothing has been learned, so of course nothing parts.” The second plot and the learning time " +
-        "answer it: the plots end where the newest run does, and the numbers in the legend are those at that time. At learning time 40 the loss is 1.4 at 0.4 (100 steps), 1.1 at 0.2 (200), 0.8 at 0.1 (400) and 0.9 at 0.05 (800), " +
-        "and the distance 0.3, less than 0.001, less than 0.0001 and about 0.00001.",
-      "Be exact about what a smaller rate does. For this smooth network without momentum the growth all but vanishes: at 0.1 the copies " +
-        "are about 0.0001 apart after 1600 steps. With ReLU and " +
-        "momentum 0.9, the common recipe, it becomes slower but does not vanish: a ResNet-20 on CIFAR-10 with momentum is 0.05 " +
-        "apart after 60 steps at learning rate 0.003, instead of 0.5 at 0.1. ReLU has a kink, and a last bit may decide on which side of it a number falls.",
-      "Deeper networks need lower rates: a ResNet-20 with Swish, batch 128 and no momentum is 0.08 apart after 200 steps at 0.05, and " +
-        "below a hundred-thousandth for a thousand steps at 0.003.",
-      "This is not advice to train at 0.003. The point is what a reported accuracy means: two correct runs of the same recipe may " +
-        "differ by as much as two seeds do.",
+      "Cohen et al. (2021) named both: *progressive sharpening*, and the *edge of stability* at 2 / learning rate, where the loss jumps from step to step and still falls over " +
+        "many steps. The paper that this page is about has the same threshold, 2 / dt, from its analysis of a partial differential equation, and adds what rounding errors do there " +
+        "(NeurIPS 2022; journal version: Journal of Machine Learning Research 25(174), 2024).",
+      "The second curve, Batch Sharpness, is the curvature along the gradient. Below the edge it is near 0, because the gradient points along directions of low curvature. " +
+        "Beyond the edge the steps zigzag along the sharpest direction, and it rises to 2 / learning rate.",
+      "Be exact about what this run is: full batches, no momentum, squared error, a smooth activation. With small batches it is Batch Sharpness that settles at 2 / learning rate, " +
+        "not the largest eigenvalue, and momentum moves the edge. `lastbit reproduce edge` tries such runs.",
+      "Measuring changes no bit of the run. The lamp is on the control as in chapter 3.",
     ],
     questions: [
-      ["Then why not always choose the small rate?", "Each step costs the same, and 0.0125 needs eight times as many as 0.1 to learn as much. In practice large steps also find better solutions. The instability is the price."],
-      ["Your colleague improved a network by 0.3 %. What do you ask?", "How far apart are runs that differ only in the last bit, or only in the seed? A difference within that spread is not an improvement."],
-      ["Which number gives the stable rate of a direction?", "Its curvature λ: 2/λ without momentum, for the linearised step. Chapter 4 again."],
+      ["Why does the sharpness not go on rising?", "Beyond the edge the weights zigzag along the sharpest direction. The loss is no parabola: such a zigzag pushes the weights to where the sharpness is lower. There it dies out, and the sharpness rises again."],
+      ["Do the copies part because the sharpness is high?", "No: because it is above 2 / learning rate. At 0.1 they part at a sharpness of about 30, above 20. At 0.025 they stay together at 44, below 80."],
+      ["Which sharpness would you expect at a learning rate of 0.04?", "2 / 0.04 = 50, if training goes on long enough to get there. Open the run in the lab, and change its learning rate."],
     ],
   },
 };
