@@ -8,16 +8,20 @@ import { openSite } from "./site.mjs";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=20";
+/** Curvature with all edges, and long names. */
+const MEASURED = `${SMALL.replace("momentum=0", "momentum=0.5")}&ks=1,1,3&perturb=none,5:gaussian:0.001:conv1.weight:7,none&sharpness=10`;
+const MEASURED_LAST = ".curvature .story:text('20: ')";
 
 /** Addresses, and a selector of an element that is there once the view is complete and shows its first numbers. */
 const VIEWS = [
   ["#/home", ".gallery"],
   [`#/lab?${SMALL}`, ".lamp.green"],
+  [`?backend=processor#/lab?${MEASURED}`, MEASURED_LAST],
   ["#/pde/heat", ".good[data-testid=heat-verdict]"],
   ["#/pde/unknown", ".page.unknown + .page .good[data-testid=heat-verdict]"],
   ["#/pde/linear", ".good[data-testid=linear-verdict]"],
   ["#/pde/nonlinear", "[data-testid=nonlinear-verdict][data-kind]"],
-  ...[1, 2, 3, 4, 5, 6].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  ...[1, 2, 3, 4, 5, 6, 7].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
   ["#/home?present=1", ".gallery"],
   ["#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
   ["#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
@@ -32,9 +36,10 @@ const VIEWS = [
   // German texts are longer.
   ["?lang=de#/home", ".gallery"],
   [`?lang=de#/lab?${SMALL}`, ".lamp.green"],
+  [`?lang=de&backend=processor#/lab?${MEASURED}`, MEASURED_LAST],
   ["?lang=de&backend=recorded#/lab", ".recorded-figures .lamp.green"],
   ["?lang=de#/pde/linear", ".good[data-testid=linear-verdict]"],
-  ...[1, 2, 3, 4, 5, 6].map((chapter) => [`?lang=de#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  ...[1, 2, 3, 4, 5, 6, 7].map((chapter) => [`?lang=de#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
   ["?lang=de#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
   ["?lang=de#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
   ["?lang=de#/certify", "[data-testid=certify]"],
