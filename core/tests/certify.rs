@@ -144,7 +144,8 @@ fn a_reassociated_sum_is_caught() {
 #[test]
 fn a_flushed_subnormal_is_caught() {
     let shader = Shader::DenseDinput;
-    let (kept, flushed) = ("+ t] = acc;", "+ t] = select(acc, 0.0, abs(acc) < 1.1754944e-38);");
+    let kept = "= sums[i][j];";
+    let flushed = "= select(sums[i][j], 0.0, abs(sums[i][j]) < 1.1754944e-38);";
     let Some(found) = with_fault(shader, kept, flushed, small(), true) else { return };
     assert!(of(&found, "twins").kept, "healthy values show nothing");
     let found = of_kernel(of(&found, "subnormals"), shader);
