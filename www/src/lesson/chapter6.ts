@@ -130,7 +130,7 @@ export async function exhibit(seen: () => void): Promise<Exhibit> {
     ),
     where,
     backendWord(backend),
-    session === undefined ? h("p", { class: "note" }, t("The recorded run has one learning rate, 0.05, and real images.")) : undefined,
+    session === undefined ? h("p", { class: "note" }, t("The recorded run has one learning rate, 0.05, and real images: it crosses 40 at step 100, and from step 160 on its sharpness is between 38 and 48.")) : undefined,
     session === undefined ? undefined : h("p", { class: "note" }, lab),
     h("details", {}, h("summary", { class: "note" }, t("The same run on the command line")), command),
   );

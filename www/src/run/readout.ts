@@ -52,7 +52,8 @@ export class Readout implements Component {
   private readonly head = h("th", { scope: "col" }, t("fingerprint"));
   readonly element = h(
     "div",
-    { class: "scroll" },
+    // Long names make it scroll, for the keyboard as well.
+    { class: "scroll", tabindex: 0, role: "group", "aria-label": t("Numbers of the copies") },
     h(
       "table",
       { class: "numbers" },

@@ -136,7 +136,7 @@ export const lesson = {
   "loss of the last batch, k = 1": "Verlust im letzten Batch, k = 1",
   "distance of k = 3": "Abstand von k = 3",
   "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1.": "Aufgezeichnete Läufe gibt es mit weniger Raten, und sie können nicht weiterlaufen: Nehmen Sie 0.8 als höchste Rate und 0.05 statt 0.1.",
-  "The recorded run has one learning rate, 0.05, and real images.": "Der aufgezeichnete Lauf hat eine Lernrate, 0.05, und echte Bilder.",
+  "The recorded run has one learning rate, 0.05, and real images: it crosses 40 at step 100, and from step 160 on its sharpness is between 38 and 48.": "Der aufgezeichnete Lauf hat eine Lernrate, 0.05, und echte Bilder: Er überschreitet 40 bei Schritt 100, und ab Schritt 160 liegt seine Sharpness zwischen 38 und 48.",
 
   // Presenter mode and the notes.
   "Present": "Vortragen",

@@ -161,6 +161,7 @@ export const runs = {
   "2, relative L1": "2, L1 relativ",
   "Relative L1 of {layers} layers at {steps} steps": "Relativer L1-Abstand von {layers} Schichten bei {steps} Schritten",
   "{layer}, step {step}: {value}": "{layer}, Schritt {step}: {value}",
+  "Numbers of the copies": "Zahlen der Kopien",
   "copy": "Kopie",
   "loss": "Verlust",
   "on this batch, %": "Trefferquote Batch, %",
