@@ -113,8 +113,7 @@ fn sharpening(full: &[&Track]) -> Claim {
         about: "Progressive sharpening",
         paper: "Cohen et al. 2021: with full batches the largest eigenvalue rises until it reaches 2/lr.",
         found: format!(
-            "It starts at {} to {} and reaches 95 % of 2/lr at {} of {} (lr {}).",
-            about(low),
+            "It starts at {low:.3} to {} and reaches 95 % of 2/lr at {} of {} (lr {}).",
             of_edge(high),
             rises.len(),
             count(full.len() as u64, "rate"),
@@ -164,8 +163,7 @@ fn batches(mini: &[&Track]) -> Claim {
         about: "Batch Sharpness at 2/lr",
         paper: "arXiv 2412.20553: with mini-batches Batch Sharpness settles at 2/lr.",
         found: format!(
-            "Over the last third of the measurements its median is {} to {}; {} of {} lie within {} %.",
-            about(low),
+            "Over the last third of the measurements its median is {low:.3} to {}; {} of {} lie within {} %.",
             of_edge(high),
             near,
             mini.len(),
@@ -191,7 +189,7 @@ fn below(mini: &[&Track]) -> Claim {
         about: "The largest eigenvalue stays below",
         paper: "arXiv 2412.20553: with mini-batches the largest eigenvalue of the whole loss settles below 2/lr, because Batch \
             Sharpness is larger.",
-        found: format!("At the end it is {} to {}.", about(low), of_edge(high)),
+        found: format!("At the end it is {low:.3} to {}.", of_edge(high)),
         agrees: match there.len() {
             0 => Agreement::CannotTell,
             _ => Agreement::of(is_below),
