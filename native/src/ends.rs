@@ -16,7 +16,7 @@ use crate::run::{
     read_checkpoint, read_config,
 };
 use crate::run_config::RunConfig;
-use crate::terminal::columns;
+use crate::terminal::{columns, warn};
 
 /// Most images of each set that networks are compared on by default.
 pub const IMAGES: usize = 2000;
@@ -29,6 +29,8 @@ pub struct Place {
     pub run: PathBuf,
     /// Its config.
     pub config: RunConfig,
+    /// Whether the newest checkpoint is meant, the end of the run.
+    pub is_end: bool,
     /// Folders of checkpoints, the best first.
     checkpoints: Vec<PathBuf>,
 }
@@ -62,14 +64,14 @@ impl Place {
         if checkpoints.is_empty() {
             return Err(Failure::usage(format!("'{}' has no checkpoint: train the run first", run.display())));
         }
-        Ok(Self { run: run.to_owned(), config, checkpoints })
+        Ok(Self { run: run.to_owned(), config, is_end: of_checkpoint.is_none(), checkpoints })
     }
 
     /// Refuses networks between which there is no line.
     pub fn check_line_to(&self, other: &Self) -> Result<(), Failure> {
         let keys = |place: &Self| {
-            let TrainConfig { net, width, activation, norm, loss, dataset, .. } = &place.config.train;
-            let activation = activation.map_or_else(|| "default".to_owned(), |activation| activation.to_string());
+            let TrainConfig { net, width, norm, loss, dataset, .. } = &place.config.train;
+            let activation = place.config.train.activation().to_string();
             [
                 ("--net", net.to_string()),
                 ("--width", width.to_string()),
@@ -95,6 +97,9 @@ impl Place {
         for folder in &self.checkpoints {
             match read_checkpoint(folder, comparer.probe.network(), &self.config.train) {
                 Ok((state, _)) => {
+                    for problem in problems {
+                        warn(format!("{problem}: comparing the end of step {} instead", state.step));
+                    }
                     let replicas = state.replicas.into_iter().map(|replica| replica.weights).collect();
                     return Ok(Networks { step: state.step, replicas });
                 }
@@ -139,7 +144,7 @@ impl Comparer {
         parted: Option<u64>,
     ) -> Result<EndsPair, Failure> {
         if interrupt::requested() {
-            return Err(interrupt::stopped("stopped: nothing was written"));
+            return Err(interrupt::stopped("stopped while the ends were compared: the runs are as they were"));
         }
         let ends = block_on(self.probe.compare_ends(weights[0], weights[1], self.limit))?;
         Ok(EndsPair::new(networks, parted, ends))
@@ -166,7 +171,12 @@ impl Comparer {
         let [a, b] = [places[0].read(self)?, places[1].read(self)?];
         let n = match [a.replicas.len(), b.replicas.len()] {
             [1, n] | [n, 1] => n,
-            [a, b] => a.min(b),
+            [a, b] => {
+                if a != b {
+                    report(&format!("the runs have {a} and {b} copies: comparing the first {}", a.min(b)));
+                }
+                a.min(b)
+            }
         };
         let mut pairs = Vec::new();
         for pair in 0..n {

@@ -103,8 +103,8 @@ impl Outputs {
         let probabilities = [self, other].map(Self::probabilities);
         let logits = [self, other].map(|outputs| outputs.logits.iter().map(|l| f64::from(*l)).collect::<Vec<f64>>());
         let gain = |[a, b]: &[Vec<f64>; 2], per_image: usize| {
-            let means: Vec<f32> = a.iter().zip(b).map(|(a, b)| (0.5 * (a + b)) as f32).collect();
-            Self::new(per_image, means).accuracy(labels) - mean_accuracy
+            let means: Vec<f64> = a.iter().zip(b).map(|(a, b)| 0.5 * (a + b)).collect();
+            accuracy(means.chunks(per_image).map(winner), labels) - mean_accuracy
         };
         Similarity {
             disagreement: 100.0 * differing as f64 / labels.len() as f64,
@@ -117,7 +117,7 @@ impl Outputs {
     }
 }
 
-fn accuracy(predictions: Vec<u32>, labels: &[u8]) -> f64 {
+fn accuracy(predictions: impl IntoIterator<Item = u32>, labels: &[u8]) -> f64 {
     let correct = predictions.into_iter().zip(labels).filter(|(class, label)| *class == u32::from(**label)).count();
     100.0 * correct as f64 / labels.len() as f64
 }
@@ -145,22 +145,19 @@ pub fn decode_outputs(bytes: &[u8]) -> Option<(Vec<Outputs>, Vec<u8>)> {
     let tensors = SafeTensors::deserialize(bytes).ok()?;
     let (logits, labels) = (tensors.tensor("logits").ok()?, tensors.tensor("labels").ok()?);
     let [_, images, per_image] = *logits.shape() else { return None };
-    if logits.dtype() != Dtype::F32
-        || labels.dtype() != Dtype::U8
-        || labels.shape() != [images]
-        || images * per_image == 0
-    {
+    let values_of_one = images.checked_mul(per_image).filter(|n| *n > 0)?;
+    if logits.dtype() != Dtype::F32 || labels.dtype() != Dtype::U8 || labels.shape() != [images] {
         return None;
     }
     let values = bytemuck::pod_collect_to_vec::<u8, f32>(logits.data());
-    let outputs = values.chunks(images * per_image).map(|of_one| Outputs::new(per_image, of_one.to_vec()));
+    let outputs = values.chunks(values_of_one).map(|of_one| Outputs::new(per_image, of_one.to_vec()));
     Some((outputs.collect(), labels.data().to_vec()))
 }
 
 /// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
-pub fn winner(logits: &[f32]) -> u32 {
+pub fn winner<T: PartialOrd + Default + Copy>(logits: &[T]) -> u32 {
     if let [logit] = logits {
-        return u32::from(*logit > 0.0);
+        return u32::from(*logit > T::default());
     }
     let mut best = 0;
     for (class, logit) in logits.iter().enumerate() {

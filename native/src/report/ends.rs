@@ -28,7 +28,11 @@ pub fn of_run(run: &RunData) -> Option<Markup> {
 pub fn write(record: &EndsRecord, title: &str, path: &Path) -> Result<PathBuf, Failure> {
     let names: Vec<String> = record.pairs.iter().map(|pair| format!("{} and {}", pair.a, pair.b)).collect();
     // Beside a curve there is room for a few words.
-    let short: Vec<String> = record.pairs.iter().map(|pair| pair.a.label.clone()).collect();
+    let is_varying =
+        |side: fn(&EndsPair) -> &String| record.pairs.iter().any(|pair| side(pair) != side(&record.pairs[0]));
+    let side: fn(&EndsPair) -> &String =
+        if is_varying(|pair| &pair.a.label) { |pair| &pair.a.label } else { |pair| &pair.b.label };
+    let short: Vec<String> = record.pairs.iter().map(|pair| side(pair).clone()).collect();
     let styles: Vec<Style> = (0..names.len()).map(Style::Series).collect();
     let found: Vec<String> = record.pairs.iter().zip(&names).map(|(pair, name)| sentence(pair, name)).collect();
     let head = header(title, prose(found.first().map_or("", String::as_str)), html! {});
@@ -40,7 +44,7 @@ pub fn write(record: &EndsRecord, title: &str, path: &Path) -> Result<PathBuf, F
 /// The comparison in one sentence.
 fn sentence(pair: &EndsPair, name: &str) -> String {
     format!(
-        "{name}: {} % of the test images are classified differently, and the loss rises by {} on the way.",
+        "{name}: {} % of the test images are classified differently, and the barrier in the test loss is {}.",
         about(pair.disagreement),
         about(pair.test_barrier)
     )
@@ -85,9 +89,12 @@ fn content(record: &EndsRecord, [names, short]: [&[String]; 2], styles: &[Style]
 }
 
 fn ends_of_line(record: &EndsRecord, names: &[String], column: fn(&EndsPair) -> &Vec<f64>) -> String {
-    let highest = |pair: &EndsPair| column(pair).iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let highest = |pair: &EndsPair| match column(pair).iter().all(|loss| loss.is_finite()) {
+        true => format!("at most {}", about(column(pair).iter().copied().fold(f64::NEG_INFINITY, f64::max))),
+        false => "not finite everywhere".to_owned(),
+    };
     let each = record.pairs.iter().zip(names).take(MAX_PAIRS);
-    let texts: Vec<String> = each.map(|(pair, name)| format!("{name}: at most {}", about(highest(pair)))).collect();
+    let texts: Vec<String> = each.map(|(pair, name)| format!("{name}: {}", highest(pair))).collect();
     format!("{}.", list(&texts))
 }
 

@@ -24,7 +24,7 @@ pub struct Common {
     #[arg(long)]
     pub adapter: Option<String>,
     /// Several adapters of one make, each as --adapter takes it: the experiment's runs are trained on all of them at the same
-    /// time, each run on one; an adapter may be given twice (fig2, table1, threshold)
+    /// time, each run on one; an adapter may be given twice (experiments that train several runs)
     #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with = "adapter")]
     pub adapters: Option<Vec<String>>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]

@@ -110,8 +110,14 @@ impl Track {
     /// The median of the last third of the measurements, relative to the edge.
     fn end(&self) -> f64 {
         let all = self.sharpness();
-        let last: Vec<f64> = all[all.len() - all.len().div_ceil(3)..].iter().map(|(_, value)| *value).collect();
-        median(&last) / self.edge()
+        last_third(&all) / self.edge()
+    }
+
+    /// Whether the edge was reached before the measurements that [`Track::end`] takes.
+    fn has_settled(&self) -> bool {
+        let all = self.sharpness();
+        let first = all[all.len() - all.len().div_ceil(3)].0;
+        self.reached().is_some_and(|step| step < first)
     }
 
     /// The step of the first measurement at which the sharpness has reached 95 % of the edge.
@@ -127,6 +133,12 @@ impl Track {
     fn name(&self) -> String {
         name(self.case, self.lr)
     }
+}
+
+/// The median of the last third of the values.
+fn last_third(values: &[(u64, f64)]) -> f64 {
+    let last = &values[values.len() - values.len().div_ceil(3)..];
+    median(&last.iter().map(|(_, value)| *value).collect::<Vec<_>>())
 }
 
 fn name(case: Case, lr: f64) -> String {
@@ -376,7 +388,8 @@ impl Edge {
                 self.batch_size,
                 self.steps
             ),
-            "The largest eigenvalue of the Hessian of the mean loss on these images is found by Lanczos' iteration, Batch Sharpness is \
+            "The largest eigenvalue of the Hessian of the mean loss on these images (in runs with mini-batches: on at most 256 of them) is \
+             found by Lanczos' iteration, Batch Sharpness is \
              the mean over eight batches of g·Hg / g·g. Products with the Hessian are central differences of the gradients of lockstep \
              replicas on the same images; the step of the differences is chosen at each point, and its error is in edge-curves.csv."
                 .to_owned(),

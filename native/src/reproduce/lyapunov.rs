@@ -104,7 +104,12 @@ impl Lyapunov {
 /// into the direction that grows fastest.
 fn exponent(run: &Run, replica: usize) -> (f64, f64) {
     let lines = &run.growth[run.growth.len() / 2..];
-    let rates: Vec<f64> = lines.iter().map(|line| line.growth[replica] / line.steps as f64).collect();
+    mean_and_error(lines.iter().map(|line| line.growth[replica] / line.steps as f64))
+}
+
+/// Mean of independent values, and its standard error.
+fn mean_and_error(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let rates: Vec<f64> = values.collect();
     let n = rates.len() as f64;
     let mean = rates.iter().sum::<f64>() / n;
     let squares = rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>();
@@ -121,8 +126,8 @@ impl Experiment for Lyapunov {
         if self.lrs.is_empty() || has_duplicates(&self.lrs) {
             return refuse("--lrs: give at least one rate, each once");
         }
-        if self.distances.len() < 2 || has_duplicates(&self.distances) {
-            return refuse("--distances: give at least two, each once");
+        if self.distances.len() < 2 || has_duplicates(&self.distances) || !self.distances.is_sorted() {
+            return refuse("--distances: give at least two, ascending, each once");
         }
         if self.every == 0 || self.steps / self.every < 8 {
             return refuse("--every: must be at least 1 and leave at least eight returns within --steps");

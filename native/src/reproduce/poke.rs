@@ -148,10 +148,13 @@ impl Experiment for Poke {
         if let Some(late) = self.at.iter().find(|step| **step > self.steps) {
             return refuse(format!("--at: step {late} is after the last one ({})", self.steps));
         }
-        if has_duplicates(&self.sizes) {
-            return refuse("--sizes: give each size once".to_owned());
+        if has_duplicates(&self.sizes) || !self.sizes.is_sorted() {
+            return refuse("--sizes: give them ascending, each once".to_owned());
         }
-        Ok(self.config(self.seeds[0]).validate()?)
+        if self.images == 0 {
+            return refuse("--images: give at least 1".to_owned());
+        }
+        self.seeds.iter().try_for_each(|&seed| Ok(self.config(seed).validate()?))
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {

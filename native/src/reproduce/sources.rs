@@ -10,7 +10,6 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, MAX_K, Outputs, Perturb, Poke, PokeKind, Schedule, Similarity, TrainConfig};
 
-use super::checks::has_duplicates;
 use super::findings::table;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
@@ -31,7 +30,7 @@ flags! {
         /// Images: cifar10, fashion-mnist, folder or synthetic
         dataset: DatasetKind = DatasetKind::Cifar10;
         /// Trainings for each source, at least three
-        copies: u32 = 10, quick = 5;
+        copies: u32 = 25, quick = 5;
         /// Samples in a batch
         batch_size: u32 = 128, quick = 32;
         /// Learning rate, which falls to 0 along a cosine
@@ -241,8 +240,8 @@ impl Experiment for Sources {
         if !(3..=most).contains(&self.copies) {
             return refuse(format!("--copies: give 3 to {most} trainings of each source"));
         }
-        if has_duplicates(&self.runs().into_iter().map(|(name, _)| name).collect::<Vec<_>>()) {
-            return refuse("--seed: give a smaller one".to_owned());
+        if self.seed.checked_add(self.copies.into()).is_none() {
+            return refuse("--seed: give a smaller one, to which --copies can be added".to_owned());
         }
         self.runs().iter().try_for_each(|(_, config)| Ok(config.validate()?))
     }

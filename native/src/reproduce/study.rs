@@ -256,7 +256,8 @@ impl Study {
     /// Outputs of each replica of a finished run on the test images, and their labels. They stay in the run's folder.
     pub fn outputs(&mut self, run: &Run) -> Result<(Vec<Outputs>, Vec<u8>), Failure> {
         let step = run.steps.last().copied().unwrap_or(0);
-        if let Some(kept) = read_logits(&run.path, step) {
+        let kept = || read_logits(&run.path, step).filter(|(outputs, _)| outputs.len() == run.config.ks.len());
+        if let Some(kept) = kept() {
             return Ok(kept);
         }
         check_interrupt()?;
@@ -264,7 +265,7 @@ impl Study {
         let mut trainer = self.prepared(&run.config)?.open(&run.path, OnChange::Never)?.trainer;
         write_logits(&mut trainer, &run.path, step)?;
         let lost = || Failure::other(format!("the logits in '{}' cannot be read back", run.path.display()));
-        read_logits(&run.path, step).ok_or_else(lost)
+        kept().ok_or_else(lost)
     }
 
     /// The ends of a finished run's replicas, compared with the first one on at most `images` images of each set.

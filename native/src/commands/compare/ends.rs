@@ -48,8 +48,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         None => {
             let record = comparer.replicas(&first, say)?;
-            record.write(&first.run)?;
-            (record, report::write(&first.run, arguments.out.as_deref())?.path)
+            let page = if first.is_end {
+                record.write(&first.run)?;
+                report::write(&first.run, arguments.out.as_deref())?.path
+            } else {
+                // The run's own file and page are about its end.
+                let page = arguments.out.clone().unwrap_or_else(|| first.run.join("ends.html"));
+                report::write_ends(&record, &format!("{} on {}, an earlier step", train.net, train.dataset), &page)?
+            };
+            (record, page)
         }
     };
     if arguments.json {

@@ -1,13 +1,15 @@
 //! What the exponents say.
 
-use super::{Lyapunov, Track};
+use std::ops::Range;
+
+use super::{Lyapunov, Track, mean_and_error};
 use crate::numbers::{about, count, list};
 use crate::reproduce::findings::claim;
 use crate::reproduce::growth::exponential_phase;
 use crate::reproduce::{Agreement, Claim};
 use crate::statistics::{ends, median};
 
-/// Exponents count as equal if they differ by at most this part, or by three standard errors.
+/// Exponents count as equal if they differ by at most this part.
 const SAME: f64 = 0.15;
 /// Or if over the whole run, distances would grow by factors that differ by at most this part.
 const NO_GROWTH: f64 = 0.1;
@@ -18,13 +20,37 @@ impl Track {
         self.exponents[(self.exponents.len() - 1) / 2]
     }
 
-    /// Whether the exponents of the distances `range` are equal.
-    fn is_independent(&self) -> bool {
-        let (low, high) = ends(self.exponents.iter().map(|(mean, _)| *mean));
-        let error = self.exponents.iter().map(|(_, error)| *error).fold(0.0, f64::max);
-        let size = median(&self.exponents.iter().map(|(mean, _)| mean.abs()).collect::<Vec<_>>());
+    /// Whether the exponents of these distances, by index, are equal.
+    fn is_equal(&self, distances: Range<usize>) -> Agreement {
+        let exponents = &self.exponents[distances.clone()];
+        let means: Vec<f64> = exponents.iter().map(|(mean, _)| *mean).collect();
+        if means.iter().any(|mean| !mean.is_finite()) {
+            return Agreement::CannotTell;
+        }
+        let (low, high) = ends(means.iter().copied());
+        let size = median(&means.iter().map(|mean| mean.abs()).collect::<Vec<_>>());
         let steps = self.run.growth.last().map_or(1, |line| line.step) as f64;
-        high - low <= (SAME * size).max(3.0 * std::f64::consts::SQRT_2 * error).max(NO_GROWTH / steps)
+        if high - low <= (SAME * size).max(NO_GROWTH / steps) {
+            return Agreement::Yes;
+        }
+        // All replicas see the same batches, so their difference is surer than either of them.
+        let at = |value: f64| distances.start + means.iter().position(|mean| *mean == value).unwrap_or(0) + 1;
+        let (mean, error) = self.difference(at(high), at(low));
+        Agreement::of_decidable(false, mean > 3.0 * error)
+    }
+
+    /// Mean and standard error of the difference of two replicas' exponents.
+    fn difference(&self, a: usize, b: usize) -> (f64, f64) {
+        let lines = self.run.growth[self.run.growth.len() / 2..].iter();
+        mean_and_error(lines.map(|line| (line.growth[a] - line.growth[b]) / line.steps as f64))
+    }
+
+    /// The longest range of neighbouring distances, by index, whose exponents are equal.
+    fn longest(&self) -> Range<usize> {
+        let n = self.exponents.len();
+        let ranges = (0..n).flat_map(|first| (first + 1..=n).map(move |end| first..end));
+        let equal = ranges.filter(|range| range.len() == 1 || self.is_equal(range.clone()) == Agreement::Yes);
+        equal.max_by_key(|range| (range.len(), n - range.start)).unwrap_or(0..1)
     }
 }
 
@@ -40,8 +66,14 @@ impl Lyapunov {
             let (low, high) = ends(track.exponents.iter().map(|(mean, _)| *mean));
             format!("{} to {} at lr {}", about(low), about(high), track.lr)
         };
-        let dependent: Vec<String> =
-            tracks.iter().filter(|track| !track.is_independent()).map(|track| track.lr.to_string()).collect();
+        let all = 0..self.distances.len();
+        let each_agrees: Vec<Agreement> = tracks.iter().map(|track| track.is_equal(all.clone())).collect();
+        let others = tracks.iter().zip(&each_agrees).filter(|(_, agrees)| **agrees != Agreement::Yes);
+        let ranges = others.map(|(track, _)| {
+            let range = track.longest();
+            let (first, last) = (self.distances[range.start], self.distances[range.end - 1]);
+            format!(" At lr {} it is the same from {first} to {last} only.", track.lr)
+        });
         claim! {
             about: "It does not depend on the distance",
             paper: "By definition of the exponent: it is a limit for small distances.",
@@ -49,12 +81,12 @@ impl Lyapunov {
                 "Over {} decades of the distance the exponent is {}.{}",
                 about((high / low).log10()),
                 list(&tracks.iter().map(each).collect::<Vec<_>>()),
-                if dependent.is_empty() { String::new() } else { format!(" At lr {} it depends on it.", list(&dependent)) }
+                ranges.collect::<String>()
             ),
-            agrees: Agreement::of(dependent.is_empty()),
+            agrees: each_agrees.iter().copied().fold(Agreement::Yes, Agreement::and),
             certainty: format!(
-                "Within {} %, three standard errors, or {} % of the growth over the whole run. Kinks of ReLU, rounding at small distances \
-                 and saturation at large ones break it.",
+                "The same: within {} %, or {} % of the growth over the whole run. Not the same: more than that, and three standard errors. Kinks \
+                 of ReLU, rounding at small distances and saturation at large ones break it.",
                 100.0 * SAME,
                 100.0 * NO_GROWTH
             ),
@@ -109,7 +141,8 @@ impl Lyapunov {
             found: match pairs.is_empty() {
                 true => "k = 3 has no exponential phase that a return falls into.".to_owned(),
                 false => format!(
-                    "While k = 3 grows exponentially, its logarithm grows a step, and the exponent in the same steps, by {}.",
+                    "While the distance of k = 3 grows exponentially, its logarithm grows each step by the first number, and that of a displacement \
+                     in the same steps by the second: {}.",
                     list(&text.collect::<Vec<_>>())
                 ),
             },
@@ -132,6 +165,56 @@ fn controls(tracks: &[Track]) -> Claim {
             Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
         },
         agrees: tracks.iter().map(|track| track.pair.are_controls_zero).fold(Agreement::Yes, Agreement::and),
-        certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
+        certainty: "Sure: the measured weights are compared bit by bit on the adapter after every step, all parameters at the end.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::data::GrowthLine;
+    use crate::reproduce::flags::Flags as _;
+    use crate::reproduce::run::Run;
+
+    /// Three distances with these exponents; `noise` changes its sign from line to line, in another rhythm for each distance.
+    fn track(lr: f64, exponents: [f64; 3], noise: f64) -> Track {
+        let sign = |line: usize, replica: usize| if (line >> replica) % 2 == 0 { noise } else { -noise };
+        let lines = (0..64).map(|line| GrowthLine {
+            step: 5 * (line as u64 + 1),
+            steps: 5,
+            growth: std::iter::once(0.0).chain((0..3).map(|r| 5.0 * (exponents[r] + sign(line, r)))).collect(),
+        });
+        let config = lastbit_core::train::TrainConfig { ks: vec![1; 4], ..Default::default() };
+        let pair = Run::made_up(config.clone(), vec![vec![0.0]; 4]);
+        let run = Run { growth: lines.collect(), ..Run::made_up(config, vec![vec![0.0]; 4]) };
+        let exponents = (1..4).map(|replica| super::super::exponent(&run, replica)).collect();
+        Track { lr, run, exponents, pair, distance: Vec::new() }
+    }
+
+    fn experiment() -> Lyapunov {
+        Lyapunov { distances: vec![1e-3, 1e-2, 1e-1], ..Lyapunov::read(None, true) }
+    }
+
+    #[test]
+    fn exponents_are_the_same_another_or_unknown() {
+        let of = |exponents, noise| experiment().independence(&[track(0.1, exponents, noise)]);
+        assert_eq!(of([0.01, 0.0105, 0.011], 1e-4).agrees, Agreement::Yes);
+        assert_eq!(of([1e-5, 2e-5, 4e-5], 0.0).agrees, Agreement::Yes, "nothing grows");
+        let apart = of([0.01, 0.0101, 0.005], 1e-4);
+        assert_eq!(apart.agrees, Agreement::No);
+        assert!(apart.found.ends_with("At lr 0.1 it is the same from 0.001 to 0.01 only."), "{}", apart.found);
+        assert_eq!(of([0.01, 0.01, 0.005], 0.1).agrees, Agreement::CannotTell, "noise");
+        assert_eq!(of([f64::NAN; 3], 0.0).agrees, Agreement::CannotTell);
+    }
+
+    #[test]
+    fn rates_are_ordered_if_their_errors_allow_it() {
+        let of = |high: f64, noise| {
+            let tracks = [track(0.3, [high; 3], noise), track(0.1, [0.002; 3], 1e-5)];
+            experiment().order(&tracks).agrees
+        };
+        assert_eq!(of(0.01, 1e-4), Agreement::Yes);
+        assert_eq!(of(0.0001, 1e-4), Agreement::No);
+        assert_eq!(of(0.01, 0.1), Agreement::CannotTell);
     }
 }

@@ -11,6 +11,8 @@ use crate::statistics::median;
 
 /// A barrier in the loss that counts as one.
 const BARRIER: f64 = 0.05;
+/// Steps of a training at whose end one ulp has had the time to grow.
+const LONG: u64 = 8000;
 
 impl Poke {
     /// All claims.
@@ -32,7 +34,7 @@ impl Poke {
             about: "The earlier, the farther",
             paper: "Not in the paper, whose k acts in every step. If training is unstable early only, a late ulp stays small.",
             found: format!("One ulp in one weight ends at a relative L1 of {}.", list(&list_of.collect::<Vec<_>>())),
-            agrees: match (first / last).is_finite() {
+            agrees: match first.is_finite() && last.is_finite() {
                 true if first > 3.0 * last => Agreement::Yes,
                 true if last > 3.0 * first => Agreement::No,
                 _ => Agreement::CannotTell,
@@ -59,6 +61,7 @@ impl Poke {
             paper: "Not in the paper. An exponential instability forgets the size of what it amplifies, but for the time that it takes.",
             found: format!("Perturbed before step {at}, copies end at a relative L1 of {}.", list(&text.collect::<Vec<_>>())),
             agrees: match (largest, smallest) {
+                _ if distances.iter().any(|distance| !distance.is_finite()) => Agreement::CannotTell,
                 (large, small) if large < 2.0 * small => Agreement::Yes,
                 // Too few steps for the smallest one to grow.
                 (_, small) if small < 0.01 => Agreement::CannotTell,
@@ -83,6 +86,8 @@ impl Poke {
             ),
             agrees: match first {
                 first if first >= 2.0 => Agreement::Yes,
+                // A short training may end before one ulp has grown.
+                first if first < 0.5 && self.steps >= LONG => Agreement::No,
                 _ => Agreement::CannotTell,
             },
             certainty: "Their number is for 100 epochs on CIFAR-10; a short run ends with other networks.",
@@ -107,7 +112,8 @@ impl Poke {
                     part late do not.",
             found: format!("After {what} the barrier in the training loss is {}.", list(&list_of.collect::<Vec<_>>())),
             agrees: match (first, last) {
-                (first, last) if last > BARRIER => Agreement::of_decidable(false, first < last),
+                _ if barriers.iter().any(|barrier| !barrier.is_finite()) => Agreement::CannotTell,
+                (_, last) if last > BARRIER => Agreement::No,
                 (first, _) if first > BARRIER => Agreement::Yes,
                 // No barrier at all: too few steps to part, or a single basin.
                 _ => Agreement::CannotTell,
@@ -127,11 +133,11 @@ fn before(ends: &[End]) -> Claim {
         about: "Equal until the perturbation",
         paper: "By construction: every step before it has the same bits.",
         found: match wrong {
-            0 => format!("{}: no weight differed before its step.", count(ends.len() as u64, "copy").replace("copys", "copies")),
+            0 => format!("{}: no weight differed before its step.", count(ends.len() as u64, "perturbed replica")),
             n => format!("{n} of {} differed earlier.", ends.len()),
         },
         agrees: Agreement::of(wrong == 0),
-        certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
+        certainty: "Sure: the measured weights are compared bit by bit on the adapter after every step, all parameters at the end.",
     }
 }
 
@@ -146,6 +152,49 @@ fn controls(runs: &[Run]) -> Claim {
             Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
         },
         agrees: agrees,
-        certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
+        certainty: "Sure: the measured weights are compared bit by bit on the adapter after every step, all parameters at the end.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reproduce::flags::Flags as _;
+
+    /// The ends of one seed, perturbed by one ulp and by noise before steps 1 and 100: `(distance, disagreement, barrier)` of each.
+    fn ends(values: [[(f64, f64, f64); 2]; 2]) -> Vec<End> {
+        let end = |at, kind: &str, (distance, disagreement, barrier)| End {
+            seed: 1,
+            at,
+            kind: kind.to_owned(),
+            is_equal_before: true,
+            distance,
+            disagreement,
+            correlation: 1.0,
+            barriers: [barrier; 2],
+        };
+        let at = |at, [ulp, noise]: [_; 2]| [end(at, "ulp", ulp), end(at, "0.001", noise)];
+        [at(1, values[0]), at(100, values[1])].concat()
+    }
+
+    fn experiment(steps: u64) -> Poke {
+        Poke { at: vec![1, 100], sizes: vec![0.001], seeds: vec![1], steps, ..Poke::read(None, true) }
+    }
+
+    #[test]
+    fn claims_can_be_denied_and_left_open() {
+        let (near, far, lost) = ((1e-6, 0.0, 1e-7), (0.4, 20.0, 0.3), (f64::NAN, f64::NAN, f64::NAN));
+        let of = |values, steps| {
+            let (poke, ends) = (experiment(steps), ends(values));
+            [poke.early(&ends), poke.size(&ends), poke.matters(&ends), poke.basin(&ends)].map(|claim| claim.agrees)
+        };
+        use Agreement::{CannotTell, No, Yes};
+        assert_eq!(of([[far, far], [near, near]], 300), [Yes, Yes, Yes, Yes]);
+        assert_eq!(of([[near, far], [far, far]], 300), [No, CannotTell, CannotTell, No]);
+        assert_eq!(of([[near, far], [far, far]], 8000)[2], No);
+        assert_eq!(of([[(0.1, 1.0, 0.0), far], [near, near]], 300)[1], No);
+        assert_eq!(of([[near, near], [near, near]], 300), [CannotTell, Yes, CannotTell, CannotTell]);
+        assert_eq!(of([[lost, lost], [near, near]], 300), [CannotTell; 4]);
+        assert_eq!(of([[far, far], [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)]], 300), [Yes; 4], "a distance of 0 is small");
     }
 }
