@@ -178,7 +178,7 @@ mod tests {
 
     /// Three distances with these exponents; `noise` changes its sign from line to line, in another rhythm for each distance.
     fn track(lr: f64, exponents: [f64; 3], noise: f64) -> Track {
-        let sign = |line: usize, replica: usize| if (line >> replica) % 2 == 0 { noise } else { -noise };
+        let sign = |line: usize, replica: usize| if (line >> replica).is_multiple_of(2) { noise } else { -noise };
         let lines = (0..64).map(|line| GrowthLine {
             step: 5 * (line as u64 + 1),
             steps: 5,
