@@ -12,7 +12,7 @@ use super::checks::has_duplicates;
 use super::findings::table;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
-use super::{Experiment, Findings, Forecast, Study, divergence};
+use super::{Experiment, Findings, Forecast, Further, Study, divergence};
 use crate::failure::Failure;
 use crate::plot::{Axis, Figure};
 use crate::report::data::CurvatureLine;
@@ -242,7 +242,7 @@ impl Experiment for Edge {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs(), false)
+        study.forecast_runs(&self.runs(), Further::default())
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -16,7 +16,7 @@ use super::checks::{check_between, check_no_control, has_duplicates};
 use super::flags::flags;
 use super::run::constant_rate;
 use super::trained::TrainedRun;
-use super::{Experiment, Findings, Forecast, Study};
+use super::{Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::train_flags::divisor;
@@ -182,7 +182,7 @@ impl Experiment for Fig2 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs(), true)
+        study.forecast_runs(&self.runs(), Further::OUTPUTS)
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -84,7 +84,7 @@ pub use experiment::Experiment;
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use flags::{Flags, flag_text};
 pub use folder::ReproductionFolder;
-pub use study::{Forecast, Study};
+pub use study::{Forecast, Further, Study};
 
 /// The experiments, in the order of the help.
 const EXPERIMENTS: [Entry; 13] = [

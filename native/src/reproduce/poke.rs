@@ -5,13 +5,13 @@ mod verdict;
 
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::train::{DatasetKind, Perturb, Poke as Perturbation, PokeKind, TrainConfig};
+use lastbit_core::train::{DatasetKind, LINE_POINTS, Perturb, Poke as Perturbation, PokeKind, TrainConfig};
 
 use super::checks::has_duplicates;
 use super::findings::table;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
-use super::{Experiment, Findings, Forecast, Study};
+use super::{Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
 use crate::plot::{Axis, Figure};
 
@@ -158,7 +158,13 @@ impl Experiment for Poke {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs(), true)
+        // The comparison of the ends in evaluations of all replicas, by the samples that go through the network.
+        let (others, line) = (self.pokes().len() + 1, LINE_POINTS);
+        let compared = others * ((line + 2) * 2 + line) * self.images;
+        let evaluated = (others + 1) * self.test_limit.unwrap_or(10_000);
+        let ends = compared as f64 / evaluated as f64;
+        let Further { evaluations, pieces } = Further::OUTPUTS;
+        study.forecast_runs(&self.runs(), Further { evaluations: evaluations + ends, pieces: pieces + 1 })
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -17,7 +17,7 @@ use super::flags::flags;
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::pde::MOST_STEPS;
 use super::run::{Run, constant_rate};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, check_interrupt};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Further, Study, check_interrupt};
 use crate::failure::Failure;
 use crate::numbers::about;
 use crate::plot::{Axis, Figure};
@@ -182,7 +182,7 @@ impl Experiment for Precision {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())], false)?;
+        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())], Further::default())?;
         if study.is_done("float64") {
             return Ok(runs);
         }

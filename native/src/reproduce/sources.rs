@@ -13,7 +13,7 @@ use lastbit_core::train::{DatasetKind, MAX_K, Outputs, Perturb, Poke, PokeKind, 
 use super::findings::table;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
-use super::{Experiment, Findings, Forecast, Study, Table};
+use super::{Experiment, Findings, Forecast, Further, Study, Table};
 use crate::failure::Failure;
 use crate::plot::{Axis, Figure};
 use crate::statistics::{Deviation, Interval, mean_over_pairs};
@@ -247,7 +247,7 @@ impl Experiment for Sources {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs(), true)
+        study.forecast_runs(&self.runs(), Further::OUTPUTS)
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -35,7 +35,7 @@ use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::print_line;
 use crate::{datasets, device, device_test, host_memory, report};
 
-pub use forecast::Forecast;
+pub use forecast::{Forecast, Further};
 
 /// Host memory in bytes left for images, kernels and one checkpoint where buffers are in host memory.
 const HOST_BYTES: u64 = 1 << 29;

@@ -11,7 +11,7 @@ use lastbit_core::train::{MAX_K, TrainConfig};
 use super::checks::{check_no_control, has_duplicates};
 use super::flags::flags;
 use super::trained::TrainedRun;
-use super::{Experiment, Findings, Forecast, Study};
+use super::{Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
 use crate::train_flags::divisor;
 use row::{Row, RowSpec};
@@ -118,7 +118,7 @@ impl Experiment for Table1 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.all_runs(), true)
+        study.forecast_runs(&self.all_runs(), Further::OUTPUTS)
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -11,7 +11,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 use super::checks::has_duplicates;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
-use super::{Agreement, Experiment, Findings, Forecast, Study, divergence};
+use super::{Agreement, Experiment, Findings, Forecast, Further, Study, divergence};
 use crate::failure::Failure;
 use crate::numbers::count;
 use crate::statistics::median;
@@ -190,7 +190,7 @@ impl Experiment for Threshold {
             let more = self.seeds.iter().map(|&seed| (format!("bisection{i}-seed{seed}"), self.config(middle, seed)));
             runs.extend(more);
         }
-        study.forecast_runs(&runs, false)
+        study.forecast_runs(&runs, Further::default())
     }
 
     /// The runs of the grid are independent, and so are the seeds at one rate of the bisection.

@@ -53,6 +53,20 @@ impl Forecast {
     }
 }
 
+/// What follows each run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Further {
+    /// Its cost, in evaluations of all replicas on the test images.
+    pub evaluations: f64,
+    /// Number of pieces.
+    pub pieces: usize,
+}
+
+impl Further {
+    /// Predictions or outputs on the test images.
+    pub const OUTPUTS: Self = Self { evaluations: 1.0, pieces: 1 };
+}
+
 impl Study {
     /// Cost of the unfinished ones of these pieces, each a name and its seconds.
     pub fn forecast_pieces<N: AsRef<str>>(&self, pieces: impl IntoIterator<Item = (N, f64)>) -> Forecast {
@@ -63,9 +77,9 @@ impl Study {
         left.fold(forecast, |sum, (_, seconds)| sum.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
     }
 
-    /// Cost of the unfinished runs, each followed by [`Study::predictions`] if `has_predictions`. Steps of equal networks and
+    /// Cost of the unfinished runs, each followed by this further work. Steps of equal networks and
     /// batches take equally long: they are timed once, unless a stopped run has recorded their time.
-    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)], has_predictions: bool) -> Result<Forecast, Failure> {
+    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)], further: Further) -> Result<Forecast, Failure> {
         let mut known: HashMap<String, Estimate> = HashMap::new();
         let mut total = Forecast::default();
         for (name, config) in runs {
@@ -95,7 +109,7 @@ impl Study {
             };
             let images = prepared.images.dataset.train.len();
             let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
-            let evaluations = (length.evaluations + u64::from(has_predictions)) as f64;
+            let evaluations = length.evaluations as f64 + further.evaluations;
             let memory = memory_estimate(&self.context, config, &prepared.plan, &prepared.images.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64
@@ -103,7 +117,7 @@ impl Study {
                     + measured.measurement * length.measurements as f64,
                 memory_bytes: memory.total() * self.at_a_time(),
                 disk_bytes: run_bytes(config, &prepared.plan, length.steps),
-                pieces: 1 + usize::from(has_predictions),
+                pieces: 1 + further.pieces,
             });
         }
         Ok(total)
