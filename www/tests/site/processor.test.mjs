@@ -31,7 +31,7 @@ test("a browser without WebGPU trains in lab and lesson", async (t) => {
     const speed = await shown.page.locator(".speed").textContent();
     t.diagnostic(speed);
   });
-  for (const chapter of [3, 6]) {
+  for (const chapter of [3, 7]) {
     await plainly(`#/lesson/${chapter}`, async (shown) => {
       await shown.click("start");
       await shown.until("adapter", /Live on your processor: resnet8/);
