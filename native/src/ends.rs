@@ -21,7 +21,7 @@ use crate::terminal::{columns, warn};
 /// Most images of each set that networks are compared on by default.
 pub const IMAGES: usize = 2000;
 /// Relative L1 from which on two networks have parted.
-const PARTED: f64 = 0.01;
+pub const PARTED: f64 = 0.01;
 
 /// Where networks are: in the newest whole checkpoint of a run, or in a given one.
 pub struct Place {

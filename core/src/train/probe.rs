@@ -59,6 +59,12 @@ pub struct Probe {
     pub(super) slots: usize,
 }
 
+/// Tuning and limits of a probe on a device that holds `reserved` bytes already.
+fn beside(context: &Context, tuning: Tuning, reserved: u64) -> (Tuning, MemoryLimits) {
+    let (tuning, limits) = tuned(context, tuning);
+    (tuning, MemoryLimits { total: limits.total.map(|total| total.saturating_sub(reserved)), ..limits })
+}
+
 /// A plan that trains nothing.
 fn plan_of_use(
     plan_use: PlanUse,
@@ -90,8 +96,7 @@ impl Probe {
         (slots, switches): (usize, Switches),
         reserved: u64,
     ) -> Result<Self, TrainError> {
-        let (tuning, limits) = tuned(&context, tuning);
-        let limits = MemoryLimits { total: limits.total.map(|total| total.saturating_sub(reserved)), ..limits };
+        let (tuning, limits) = beside(&context, tuning, reserved);
         let plan = Self::plan(config, &dataset, &tuning, (slots, switches), limits)?;
         Self::of_plan(context, plan, &tuning, Batches::new(config, dataset), slots).await
     }
@@ -109,8 +114,7 @@ impl Probe {
         (slots, images): (usize, usize),
         reserved: u64,
     ) -> Result<Self, TrainError> {
-        let (tuning, limits) = tuned(&context, tuning);
-        let limits = MemoryLimits { total: limits.total.map(|total| total.saturating_sub(reserved)), ..limits };
+        let (tuning, limits) = beside(&context, tuning, reserved);
         let outline = dataset.outline();
         let network = network_of(config, &outline)?;
         let sizes = SetSizes::limited(config, [outline.train, outline.test]).evaluation_batches(images);

@@ -11,7 +11,7 @@ use super::layers::Layers;
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::plot::Style;
-use crate::run::{EndsRecord, METRICS_FILE, MOST_LINE_BYTES, problems, read_config};
+use crate::run::{EndsRecord, METRICS_FILE, MOST_LINE_BYTES, or_nan, or_nans, problems, read_config};
 use crate::run_config::RunConfig;
 
 /// Everything that a report shows except the weights, which [`super::bits`] reads tensor by tensor.
@@ -114,19 +114,19 @@ pub struct CurvatureLine {
     /// Learning rate of the next step.
     pub lr: f64,
     /// Largest eigenvalue of the Hessian on the subset.
-    #[serde(deserialize_with = "or_nan_alone")]
+    #[serde(deserialize_with = "or_nan")]
     pub lambda_max: f64,
     /// Estimated relative error of a product with the Hessian.
-    #[serde(deserialize_with = "or_nan_alone")]
+    #[serde(deserialize_with = "or_nan")]
     pub product_error: f64,
     /// Mean directional curvature of batches along their own gradients.
-    #[serde(deserialize_with = "or_nan_alone")]
+    #[serde(deserialize_with = "or_nan")]
     pub batch_sharpness: f64,
     /// Its standard error.
-    #[serde(deserialize_with = "or_nan_alone")]
+    #[serde(deserialize_with = "or_nan")]
     pub batch_sharpness_error: f64,
     /// Mean loss on the subset.
-    #[serde(deserialize_with = "or_nan_alone")]
+    #[serde(deserialize_with = "or_nan")]
     pub loss: f64,
 }
 
@@ -138,24 +138,18 @@ pub struct GrowthLine {
     /// Steps since the replicas were at their distances.
     pub steps: u64,
     /// `[replica]`: logarithm of the growth since then; NaN where it is not finite.
-    #[serde(deserialize_with = "or_nan_each")]
+    #[serde(deserialize_with = "or_nans")]
     pub growth: Vec<f64>,
-}
-
-fn or_nan_alone<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
-fn or_nan_each<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-    Vec::deserialize(deserializer).map(or_nan)
 }
 
 #[derive(Deserialize)]
 struct StepLine {
     step: u64,
     lr: f64,
-    loss: Vec<Option<f64>>,
-    rel_l1: Vec<Option<f64>>,
+    #[serde(deserialize_with = "or_nans")]
+    loss: Vec<f64>,
+    #[serde(deserialize_with = "or_nans")]
+    rel_l1: Vec<f64>,
     max_ulp: Vec<f64>,
     differing: Vec<f64>,
 }
@@ -163,15 +157,12 @@ struct StepLine {
 #[derive(Deserialize)]
 struct EpochLine {
     step: u64,
-    train_loss: Vec<Option<f64>>,
+    #[serde(deserialize_with = "or_nans")]
+    train_loss: Vec<f64>,
     train_accuracy: Vec<f64>,
-    test_loss: Vec<Option<f64>>,
+    #[serde(deserialize_with = "or_nans")]
+    test_loss: Vec<f64>,
     test_accuracy: Vec<f64>,
-}
-
-/// Replaces null, which stands for a value that was not finite, by NaN.
-fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
-    values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
 }
 
 /// Largest number of replicas that sentences name one by one.
@@ -298,8 +289,8 @@ impl RunData {
                 steps.step.push(line.step);
                 steps.lr.push(line.lr);
                 let parts = [
-                    (&mut steps.loss, or_nan(line.loss)),
-                    (&mut steps.rel_l1, or_nan(line.rel_l1)),
+                    (&mut steps.loss, line.loss),
+                    (&mut steps.rel_l1, line.rel_l1),
                     (&mut steps.max_ulp, line.max_ulp),
                     (&mut steps.differing, line.differing),
                 ];
@@ -333,9 +324,9 @@ impl RunData {
                 }
                 self.epochs.push(Epoch {
                     step: line.step,
-                    train_loss: or_nan(line.train_loss),
+                    train_loss: line.train_loss,
                     train_accuracy: line.train_accuracy,
-                    test_loss: or_nan(line.test_loss),
+                    test_loss: line.test_loss,
                     test_accuracy: line.test_accuracy,
                 });
                 true

@@ -1,7 +1,7 @@
 //! How a distance grows: when it begins, how fast it grows while growth is exponential, and when it is visible.
 
-/// Relative L1 that counts as visible: 1 %.
-pub const VISIBLE: f64 = 0.01;
+/// Relative L1 that counts as visible, from which on two networks have parted.
+pub const VISIBLE: f64 = crate::ends::PARTED;
 /// Fewest points for a fit.
 const FEWEST: usize = 4;
 

@@ -7,6 +7,7 @@ use lastbit_core::train::{Ends, LinePoint, Similarity};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::layout::ENDS_FILE;
+use super::null::{or_nan, or_nans};
 use super::seal::{is_whole, seal};
 use crate::failure::Failure;
 use crate::files::replace_file;
@@ -124,19 +125,9 @@ pub struct TensorRow {
     pub norms: [f64; 2],
 }
 
-/// JSON has no numbers that are not finite: they are null.
-fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
 fn or_nan_both<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
     let values: [Option<f64>; 2] = Deserialize::deserialize(deserializer)?;
     Ok(values.map(|value| value.unwrap_or(f64::NAN)))
-}
-
-fn or_nans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-    let values: Vec<Option<f64>> = Vec::deserialize(deserializer)?;
-    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 
 impl EndsPair {

@@ -11,6 +11,7 @@ mod journal;
 mod layout;
 mod logits;
 mod manifest;
+mod null;
 mod open;
 mod prepared;
 mod saver;
@@ -32,6 +33,7 @@ pub use layout::{
 };
 pub use logits::{read_logits, write_logits};
 pub use manifest::{Found, Manifest, OnChange};
+pub use null::{or_nan, or_nans};
 pub use prepared::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step, parse_summary, summary_json};
