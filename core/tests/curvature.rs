@@ -137,7 +137,7 @@ fn compare(config: &TrainConfig, dataset: &Arc<Dataset>) -> (Curvature, [f64; 2]
         assert_eq!(found.iter().map(|event| event.step).collect::<Vec<_>>(), [0, 4]);
         let state = trainer.state().await.unwrap();
         let mut reference = Reference::at(config, dataset, &state.replicas[0].weights.parameters);
-        let batches = (dataset.outline().train / 16) as u64;
+        let batches = (dataset.outline().train / config.batch_size as usize) as u64;
         let wanted = [reference.lambda_max(24, batches), reference.batch_sharpness(batches)];
         (found[1].curvature, wanted)
     })
@@ -174,6 +174,25 @@ fn curvature_of_an_mlp_agrees_with_float64() {
         assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
         assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
         assert!(found.product_error < 0.002 && found.residual < 0.02 * lambda_max, "{found:?}");
+    }
+}
+
+/// The networks of the experiments, on few images: float64 takes its time.
+#[test]
+fn curvature_at_full_width_agrees_with_float64() {
+    for (net, activation) in
+        [(NetKind::ResNet { depth: 8 }, Activation::Relu), (NetKind::Mlp { layers: 2 }, Activation::Tanh)]
+    {
+        let (config, _) = whole_batches(net, Some(activation), 1);
+        let config = TrainConfig { width: 1.0, batch_size: 4, train_limit: Some(4), ..config };
+        let (found, [lambda_max, batch_sharpness]) = compare(&config, &Arc::new(synthetic::dataset(1, 4, 4)));
+        println!(
+            "{net}: {:.2e} and {:.2e} off",
+            found.lambda_max / lambda_max - 1.0,
+            found.batch_sharpness / batch_sharpness - 1.0
+        );
+        assert_near(found.lambda_max, lambda_max, 0.01, "lambda_max");
+        assert_near(found.batch_sharpness, batch_sharpness, 0.02, "Batch Sharpness");
     }
 }
 

@@ -157,19 +157,30 @@ fn what_cannot_be_perturbed_is_refused() {
     }
 }
 
-/// Stops at every step, saves, and continues with a new trainer.
-fn resumed_at_every_step(config: &TrainConfig) -> (Vec<String>, lastbit_core::train::State) {
+/// Stops after every piece of work that the state of a later start can tell from the one before, saves, and continues with a new trainer:
+/// right after a step, in the middle of a measurement, and after it.
+fn resumed_everywhere(config: &TrainConfig) -> (Vec<String>, lastbit_core::train::State) {
     pollster::block_on(async {
         let mut lines = Vec::new();
         let mut start = Start::Fresh;
+        // A measurement is stopped once, then done.
+        let mut stopped_in = None;
         loop {
             let mut trainer = trainer(config, Tuning::default(), start).await;
-            let first = trainer.step();
+            let first = (trainer.submitted(), trainer.reported());
             let mut is_finished = false;
-            while !(is_finished || trainer.submitted() > first && trainer.is_between_steps()) {
+            let mut pieces = 0;
+            while !is_finished {
                 let progress = trainer.advance().await.unwrap();
                 lines.extend(progress.events.iter().map(Event::to_json));
                 is_finished = progress.finished;
+                pieces += 1;
+                let here = (trainer.submitted(), trainer.reported());
+                let is_inside = pieces == 2 && here == first && stopped_in != Some(here.0);
+                if here.0 > 0 && (here != first || is_inside) {
+                    stopped_in = is_inside.then_some(here.0).or(stopped_in);
+                    break;
+                }
             }
             lines.extend(trainer.flush().await.unwrap().iter().map(Event::to_json));
             let state = trainer.state().await.unwrap();
@@ -189,13 +200,15 @@ fn a_resumed_run_with_everything_on_equals_the_undisturbed_one() {
         lyapunov: Some(2),
         lyapunov_distances: vec![1e-3, 1e-2, 1e-2],
         ks: vec![1, 1, 1, 3],
-        ..perturbed(&["none", "3:ulp:1", "4:gradient:0.01", "none"], 7)
+        // At the first step that only the longer run has.
+        lr_changes: vec!["7:0.01".parse().unwrap()],
+        ..perturbed(&["none", "3:ulp:1", "4:gradient:0.01", "none"], 6)
     };
     let whole = run(&config);
     let lines: Vec<String> = whole.events.iter().map(Event::to_json).collect();
     assert_eq!(lines.iter().filter(|line| line.contains("curvature")).count(), 3);
     assert_eq!(lines.iter().filter(|line| line.contains("growth")).count(), 3);
-    let (resumed_lines, resumed) = resumed_at_every_step(&config);
+    let (resumed_lines, resumed) = resumed_everywhere(&config);
     assert_eq!(lines, resumed_lines);
     assert_eq!(whole.state, resumed);
     // A longer run begins with the same lines and goes on from the end of the shorter one.
@@ -216,9 +229,9 @@ fn a_resumed_run_with_everything_on_equals_the_undisturbed_one() {
 #[test]
 fn replicas_return_to_their_distances() {
     let config = TrainConfig {
-        ks: vec![1; 3],
+        ks: vec![1; 4],
         lyapunov: Some(4),
-        lyapunov_distances: vec![1e-3, 1e-2],
+        lyapunov_distances: vec![1e-3, 1e-2, 1e-2],
         steps: Some(12),
         ..small()
     };
@@ -235,4 +248,5 @@ fn replicas_return_to_their_distances() {
         assert!((found[1].growth[replica] - (distance / wanted).ln()).abs() < 1e-9);
     }
     assert!(config.controls().is_empty(), "displaced replicas are no controls");
+    assert_eq!(stopped.state.replicas[2], stopped.state.replicas[3], "copies at one distance");
 }

@@ -207,15 +207,18 @@ pub fn lines(record: &EndsRecord) -> Vec<String> {
         "accuracy",
         "parted",
     ];
+    // A network that is not finite has no numbers.
+    let shown = |value: f64, text: String| if value.is_finite() { text } else { "-".to_owned() };
     let rows = record.pairs.iter().map(|pair| {
+        let accuracy = pair.accuracy.map(|accuracy| shown(accuracy, format!("{accuracy:.2} %")));
         vec![
             format!("{} and {}", pair.a, pair.b),
-            format!("{:.4}", pair.train_barrier),
-            format!("{:.4}", pair.test_barrier),
-            format!("{:.2} %", pair.disagreement),
-            format!("{:.4}", pair.correlation),
-            format!("{:+.2}", pair.ensemble_gain),
-            format!("{:.2} % {:.2} %", pair.accuracy[0], pair.accuracy[1]),
+            shown(pair.train_barrier, format!("{:.4}", pair.train_barrier)),
+            shown(pair.test_barrier, format!("{:.4}", pair.test_barrier)),
+            shown(pair.disagreement, format!("{:.2} %", pair.disagreement)),
+            shown(pair.correlation, format!("{:.4}", pair.correlation)),
+            shown(pair.ensemble_gain, format!("{:+.2}", pair.ensemble_gain)),
+            accuracy.join(" "),
             pair.parted.map_or_else(|| "-".to_owned(), |step| format!("at step {step}")),
         ]
     });

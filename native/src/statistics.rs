@@ -85,6 +85,17 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// `factor` times this less `other`, which is independent of it: the distances of both means to the ends of their intervals add in
+    /// squares (Zou & Donner 2008, Statistics in Medicine 27). Where it is positive, the ratio of the two is above 1 / `factor`.
+    pub fn times_less(self, factor: f64, other: Self) -> Self {
+        let mean = factor * self.mean - other.mean;
+        let low = (factor * (self.mean - self.low)).hypot(other.high - other.mean);
+        let high = (factor * (self.high - self.mean)).hypot(other.mean - other.low);
+        Self { mean, low: mean - low, high: mean + high }
+    }
+}
+
 /// The mean of `value` over all pairs of `n` items, with the interval of the jackknife, which leaves out one item at a time: pairs that
 /// share an item are not independent. The interval is that of Student's t with n - 1 degrees of freedom. `None` for fewer than three items
 /// or a value that is not finite.
@@ -220,6 +231,16 @@ mod tests {
         assert!((found.high - 8.0 - 3.182_446 * 2.0 * deviation / 2.0).abs() < 1e-5, "{found:?}");
         assert_eq!(mean_over_pairs(2, |_, _| 1.0), None);
         assert_eq!(mean_over_pairs(3, |_, _| f64::NAN), None);
+    }
+
+    #[test]
+    fn ratios_have_the_intervals_of_both() {
+        let of = |mean: f64, margin: f64| Interval { mean, low: mean - margin, high: mean + margin };
+        // 2 * 5 - 7, with margins of 2 * 2 and 3.
+        assert_eq!(of(5.0, 2.0).times_less(2.0, of(7.0, 3.0)), of(3.0, 5.0));
+        let skewed = Interval { mean: 5.0, low: 4.0, high: 7.0 };
+        assert_eq!(skewed.times_less(1.0, of(5.0, 0.0)), Interval { mean: 0.0, low: -1.0, high: 2.0 });
+        assert!(of(f64::NAN, 1.0).times_less(2.0, of(1.0, 1.0)).low.is_nan());
     }
 
     #[test]

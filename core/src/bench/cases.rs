@@ -4,12 +4,13 @@ use crate::device::{AdapterSummary, Family};
 use crate::nets::NetKind;
 use crate::ops::batch_norm::{Backward, BatchNorm, ChannelBindings};
 use crate::ops::conv_down::WeightGradient;
+use crate::ops::dense::Dense;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
-use crate::ops::{Activation, Conv, ConvDown, ConvLayer, Pass, Shape, Tile, workgroups};
+use crate::ops::{Activation, Conv, ConvDown, ConvLayer, Pass, Shape, Tile, adamw, workgroups};
 use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
-use crate::train::{BatchSizes, MemoryLimits, Plan, RecordingKind, TrainError, Tuning};
+use crate::train::{BatchSizes, MemoryLimits, Optimizer, Plan, RecordingKind, TrainError, Tuning, UpdateRule};
 
 /// A row of the table.
 pub enum Case {
@@ -26,6 +27,7 @@ pub enum BenchOperation {
     ConvDown(ConvDown, Pass),
     BatchNorm(Shape, Direction),
     MaxPool(Shape, Direction),
+    Dense(Dense, Pass),
     /// A pass over all parameters of ResNet-56.
     Parameters(Sweep),
 }
@@ -33,7 +35,7 @@ pub enum BenchOperation {
 /// An operation that passes over all parameters.
 #[derive(Clone, Copy)]
 pub enum Sweep {
-    Update,
+    Update(Optimizer),
     Divergence,
     Fingerprint,
 }
@@ -66,7 +68,10 @@ pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
         let shapes = [(64, 32), (512, 4)].map(|(c, side)| Shape::new(c, side, side));
         operations.extend(shapes.map(|shape| BenchOperation::MaxPool(shape, direction)));
     }
-    operations.extend([Sweep::Update, Sweep::Divergence, Sweep::Fingerprint].map(BenchOperation::Parameters));
+    operations.extend(dense_layers());
+    let updates = [Optimizer::Sgd, Optimizer::AdamW].map(Sweep::Update);
+    let sweeps = updates.into_iter().chain([Sweep::Divergence, Sweep::Fingerprint]);
+    operations.extend(sweeps.map(BenchOperation::Parameters));
     let nets = [
         (NetKind::ResNet { depth: 8 }, true),
         (NetKind::ResNet { depth: 20 }, true),
@@ -111,6 +116,20 @@ fn convolutions() -> Vec<BenchOperation> {
         all.map(move |conv| BenchOperation::Conv(conv, pass)).chain(down)
     };
     passes.into_iter().flat_map(of_pass).collect()
+}
+
+/// The layers of an MLP on CIFAR-10 and the last layer of VGG16, with the passes that training needs.
+fn dense_layers() -> impl Iterator<Item = BenchOperation> {
+    let all = [(3072, 200), (200, 200), (512, 10)].map(|(inputs, units)| Dense {
+        inputs,
+        units,
+        shared_input: inputs == 3072,
+    });
+    let needed = |dense: &Dense, pass: Pass| pass != Pass::InputGradient || !dense.shared_input;
+    let of_pass = move |pass| {
+        all.into_iter().filter(move |dense| needed(dense, pass)).map(move |dense| BenchOperation::Dense(dense, pass))
+    };
+    [Pass::Forward, Pass::InputGradient, Pass::WeightGradient].into_iter().flat_map(of_pass)
 }
 
 impl Case {
@@ -166,7 +185,9 @@ impl BenchOperation {
             Self::ConvDown(_, pass) => format!("conv_down_{}", name(*pass)),
             Self::BatchNorm(_, direction) => format!("batch_norm_{}", way(direction)),
             Self::MaxPool(_, direction) => format!("max_pool_{}", way(direction)),
-            Self::Parameters(Sweep::Update) => "update".to_owned(),
+            Self::Dense(_, pass) => format!("dense_{}", name(*pass)),
+            Self::Parameters(Sweep::Update(Optimizer::Sgd)) => "update".to_owned(),
+            Self::Parameters(Sweep::Update(Optimizer::AdamW)) => "update_adamw".to_owned(),
             Self::Parameters(Sweep::Divergence) => "divergence".to_owned(),
             Self::Parameters(Sweep::Fingerprint) => "fingerprint".to_owned(),
         }
@@ -182,6 +203,7 @@ impl BenchOperation {
             Self::ConvDown(conv, pass) => conv_down(*conv, *pass, (replicas, samples), tile),
             Self::BatchNorm(shape, direction) => batch_norm(*shape, *direction, replicas, samples),
             Self::MaxPool(shape, direction) => max_pool(*shape, *direction, replicas, samples),
+            Self::Dense(layer, pass) => dense(*layer, *pass, replicas, samples),
             Self::Parameters(sweep) => parameters(*sweep, replicas)?,
         })
     }
@@ -370,6 +392,24 @@ fn max_pool(shape: Shape, direction: Direction, replicas: u32, samples: u32) -> 
     sketch.finish(shape_text(shape, replicas, samples))
 }
 
+fn dense(layer: Dense, pass: Pass, replicas: u32, samples: u32) -> Recorded {
+    let weights = (layer.inputs * layer.units).next_multiple_of(64);
+    let stride = weights + layer.units.next_multiple_of(64);
+    let mut sketch = Sketch::new(replicas, Job { samples, parameter_stride: stride, ..Job::default() });
+    let [x, y] = [("x", layer.inputs), ("y", layer.units)]
+        .map(|(label, channels)| sketch.planes(label, Shape::new(channels, 1, 1)));
+    let arena = sketch.bytes("parameters", u64::from(stride) * 4);
+    match pass {
+        Pass::Forward => {
+            let bias = sketch.table.from(arena.buffer, u64::from(weights) * 4);
+            layer.forward(&mut sketch.recording, "dense", [x, arena, bias, y]);
+        }
+        Pass::InputGradient => layer.dinput(&mut sketch.recording, "dense", [y, arena, x]),
+        Pass::WeightGradient => layer.dweight(&mut sketch.recording, "dense", [x, y, arena], weights),
+    }
+    sketch.finish(format!("R{replicas} N{samples} C{} K{}", layer.inputs, layer.units))
+}
+
 /// A pass over the parameters of ResNet-56, taken from its plan for a batch of one.
 fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let network = NetKind::ResNet { depth: 56 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
@@ -378,11 +418,13 @@ fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let normalization = [[0.0, 1.0]; 3];
     let images = (normalization.as_slice(), 0);
     let tuning = Tuning::default();
-    let plan = Plan::new(&network, replicas as usize, Perturbation::Divide, &sizes, images, &tuning, limits)?;
+    let optimizer = if let Sweep::Update(optimizer) = sweep { optimizer } else { Optimizer::Sgd };
+    let rule = UpdateRule { optimizer, perturbation: Perturbation::Divide };
+    let plan = Plan::new(&network, replicas as usize, rule, &sizes, images, &tuning, limits)?;
     let recording = match sweep {
-        Sweep::Update => {
+        Sweep::Update(_) => {
             let mut step = plan.recording(RecordingKind::Train(0, 1)).clone();
-            step.commands.retain(|c| matches!(c, Command::Dispatch(d) if d.kernel.name() == "sgd_update"));
+            step.commands.retain(|c| matches!(c, Command::Dispatch(d) if d.label == "update"));
             step
         }
         Sweep::Divergence => plan.recording(RecordingKind::Measure(0)).clone(),
@@ -392,6 +434,12 @@ fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let values = vec![ReplicaValues::new(3, 0.1, Perturbation::Divide); replicas as usize];
     let at = plan.upload_layout.replicas[0] as usize;
     upload[at..at + size_of_val(values.as_slice())].copy_from_slice(bytemuck::cast_slice(&values));
+    if optimizer == Optimizer::AdamW {
+        // Zeros would make numbers that are not finite, which a device may compute more slowly.
+        let usual = adamw::Coefficients { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+        let step = adamw::StepValues::new(usual, 1, 0.1);
+        upload[plan.upload_layout.step as usize..][..size_of_val(&step)].copy_from_slice(bytemuck::bytes_of(&step));
+    }
     let table = plan.table().clone();
     let sketch = Sketch { table, recording, planes: Vec::new() };
     let recorded = sketch.finish(format!("R{replicas} P{}", network.parameter_count()));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::config::TrainConfig;
-use super::state::{Arena, EpochSums, ReplicaState, State, Weights};
+use super::state::{Arena, EpochSums, ReplicaState, Reported, State, Weights};
 use crate::nets::Network;
 use crate::ops::fingerprint;
 
@@ -83,11 +83,18 @@ pub fn replica_file(position: usize, k: u32) -> String {
 struct Counters {
     step: u64,
     evaluated: bool,
+    /// Version 0.1 saved only after the measurements.
+    #[serde(default = "yes")]
+    measured: bool,
     samples: u64,
     correct: Vec<u64>,
     ks: Vec<u32>,
     /// Two fingerprints of each replica: of parameters and optimiser state, and of running means and variances.
     fingerprints: Vec<[String; 2]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Serialize)]
@@ -394,7 +401,8 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
     optimizer.tensors.push(("epoch.loss".to_owned(), Dtype::F64, vec![state.sums.loss.len()], losses));
     let counters = Counters {
         step: state.step,
-        evaluated: state.evaluated,
+        evaluated: state.reported.evaluation,
+        measured: state.reported.measurements,
         samples: state.sums.samples,
         correct: state.sums.correct.clone(),
         ks: config.ks.clone(),
@@ -442,7 +450,8 @@ pub fn decode_state<E: From<CheckpointError>>(
         replicas.push(replica);
     }
     let sums = EpochSums { samples: counters.samples, loss, correct: counters.correct };
-    Ok(State { step: counters.step, evaluated: counters.evaluated, sums, replicas })
+    let reported = Reported { evaluation: counters.evaluated, measurements: counters.measured };
+    Ok(State { step: counters.step, reported, sums, replicas })
 }
 
 fn counters(file: &str, bytes: &[u8]) -> Result<Counters, CheckpointError> {

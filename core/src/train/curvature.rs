@@ -119,7 +119,7 @@ async fn pair(
     batch: &ProbeBatch,
 ) -> Result<[Gradient; 2], TrainError> {
     let points = [h, -h].map(|h| displaced(point, h, v));
-    let mut gradients = probe.gradients(&[point, &points[0], &points[1]], batch).await?.into_iter().skip(1);
+    let mut gradients = probe.gradients_from(1, &[point, &points[0], &points[1]], batch).await?.into_iter();
     let mut next = || gradients.next().unwrap_or_else(|| unreachable!("one gradient for each point"));
     Ok([next(), next()])
 }

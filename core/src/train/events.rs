@@ -66,7 +66,7 @@ impl StepEvent {
 pub struct CurvatureEvent {
     /// Number of steps done, from 0.
     pub step: u64,
-    /// Learning rate of the next step, or of the last one at the end of the run.
+    /// Learning rate of this step, or of the first one before it.
     pub lr: f64,
     /// Position of the replica in the list of divisors.
     pub replica: usize,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::config::SHARPNESS_IMAGES;
-use super::curvature::Measurement;
+use super::curvature::{Curvature, Measurement};
 use super::error::TrainError;
 use super::events::{CurvatureEvent, Event, GrowthEvent};
 use super::lyapunov;
@@ -26,18 +26,32 @@ impl Trainer {
         self.measured != Some(self.submitted) && (self.is_curvature_due() || self.is_growth_due())
     }
 
-    /// Does a part of the measurements that are due: the growth, or one gradient of the curvature.
+    /// Does a part of the measurements that are due: one gradient of the curvature, or the growth. Their events come together at the end:
+    /// a run that stops before measures everything again when it resumes.
     pub(super) async fn measure_some(&mut self) -> Result<(), TrainError> {
         self.drain().await?;
-        if self.measurement.is_none() {
-            if self.is_growth_due() {
-                self.report_growth().await?;
-            }
-            if !self.is_curvature_due() {
-                self.measured = Some(self.submitted);
-                return Ok(());
-            }
+        let curvature = match self.is_curvature_due() {
+            true => match self.curvature_some().await? {
+                Some(curvature) => Some(curvature),
+                None => return Ok(()),
+            },
+            false => None,
+        };
+        let step = self.submitted;
+        if self.is_growth_due() {
+            let growth = self.growth().await?;
+            self.events.push(Event::Growth(growth));
         }
+        if let Some(curvature) = curvature {
+            let event = CurvatureEvent { step, lr: self.lr_at(step.max(1)), replica: 0, curvature };
+            self.events.push(Event::Curvature(event));
+        }
+        self.measured = Some(step);
+        Ok(())
+    }
+
+    /// Evaluates the next gradient that the curvature needs. Returns the curvature with the last one.
+    async fn curvature_some(&mut self) -> Result<Option<Curvature>, TrainError> {
         // Taken out, because the measurement borrows the trainer's other fields.
         let Some(mut probe) = self.probe.take() else { unreachable!("a run that measures curvature has a probe") };
         let measurement = match self.measurement.take() {
@@ -57,26 +71,22 @@ impl Trainer {
             Err(error) => Err(error),
         };
         self.probe = Some(probe);
-        if let Some(curvature) = found? {
+        let found = found?;
+        if found.is_some() {
             self.measurement = None;
-            self.measured = Some(self.submitted);
-            let (step, next) = (self.submitted, (self.submitted + 1).min(self.total_steps()));
-            let event = CurvatureEvent { step, lr: self.lr_at(next), replica: 0, curvature };
-            self.events.push(Event::Curvature(event));
         }
-        Ok(())
+        Ok(found)
     }
 
-    async fn report_growth(&mut self) -> Result<(), TrainError> {
-        let Some(every) = self.config.lyapunov else { return Ok(()) };
+    /// Growth of the displacements since they last returned to their distances.
+    async fn growth(&self) -> Result<GrowthEvent, TrainError> {
         let reference = self.arenas(0).await?;
         let mut growth = vec![0.0];
         for replica in 1..self.config.ks.len() {
             let distance = lyapunov::distance(&self.arenas(replica).await?, &reference);
             growth.push((distance / self.config.lyapunov_distances[replica - 1]).ln());
         }
-        self.events.push(Event::Growth(GrowthEvent { step: self.submitted, steps: every, growth }));
-        Ok(())
+        Ok(GrowthEvent { step: self.submitted, steps: self.config.lyapunov.unwrap_or(0), growth })
     }
 
     /// Changes the weights of the replicas that are to differ from `step` on.

@@ -62,7 +62,7 @@ pub(crate) use profile::median;
 pub use run_length::RunLength;
 pub use schedule::{Schedule, learning_rate, logs_layers};
 pub(crate) use script::script;
-pub use state::{Arena, EpochSums, ReplicaState, State, Weights};
+pub use state::{Arena, EpochSums, ReplicaState, Reported, State, Weights};
 pub use step_loop::Progress;
 pub use steps::{Step, Steps};
 #[cfg(feature = "processor")]

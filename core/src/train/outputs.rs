@@ -1,5 +1,7 @@
 //! What the logits of networks say: losses, predictions, and how alike two networks are. The host computes in float64.
 
+use std::collections::HashMap;
+
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::double::{cross_entropy, sigmoid};
@@ -15,7 +17,7 @@ pub struct Outputs {
 }
 
 /// How alike the outputs of two networks are on the same images. With [`Loss::SquaredError`] the logits are the outputs that were trained,
-/// and the softmax a monotonic function of them.
+/// and the softmax a monotonic function of them. Everything is NaN if a logit of one of the two is not finite: it answers nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Similarity {
     /// Images that the two classify differently, in percent.
@@ -30,6 +32,18 @@ pub struct Similarity {
     pub logit_rank_correlation: f64,
     /// Accuracy of the mean of the logits less the mean accuracy of the two, in percentage points.
     pub logit_ensemble_gain: f64,
+}
+
+impl Similarity {
+    /// Nothing is known.
+    const UNKNOWN: Self = Self {
+        disagreement: f64::NAN,
+        correlation: f64::NAN,
+        ensemble_gain: f64::NAN,
+        logit_correlation: f64::NAN,
+        logit_rank_correlation: f64::NAN,
+        logit_ensemble_gain: f64::NAN,
+    };
 }
 
 impl Outputs {
@@ -72,10 +86,15 @@ impl Outputs {
         losses.sum::<f64>() / labels.len() as f64
     }
 
-    /// Correct answers in percent.
+    /// Correct answers in percent; NaN if a logit is not finite, so that a network that blew up has no accuracy, not that of one class.
     #[must_use]
     pub fn accuracy(&self, labels: &[u8]) -> f64 {
-        accuracy(self.predictions(), labels)
+        if self.is_finite() { accuracy(self.predictions(), labels) } else { f64::NAN }
+    }
+
+    /// Whether every logit is finite.
+    fn is_finite(&self) -> bool {
+        self.logits.iter().all(|logit| logit.is_finite())
     }
 
     /// Softmax of the logits, `[image][class]`; of a single logit, the probabilities of its two classes.
@@ -97,6 +116,9 @@ impl Outputs {
     /// How alike two networks are on the images of `labels`.
     #[must_use]
     pub fn similarity(&self, other: &Self, labels: &[u8]) -> Similarity {
+        if !(self.is_finite() && other.is_finite()) {
+            return Similarity::UNKNOWN;
+        }
         let predictions = [self, other].map(Self::predictions);
         let differing = predictions[0].iter().zip(&predictions[1]).filter(|(a, b)| a != b).count();
         let mean_accuracy = predictions.map(|of_one| accuracy(of_one, labels)).iter().sum::<f64>() / 2.0;
@@ -122,8 +144,20 @@ fn accuracy(predictions: impl IntoIterator<Item = u32>, labels: &[u8]) -> f64 {
     100.0 * correct as f64 / labels.len() as f64
 }
 
-/// Outputs of networks on the same images as a file in the safetensors format: `logits`, `[network][image][logit]` F32, and `labels`,
-/// `[image]` U8.
+/// Name of the checksum in the metadata of a file of outputs.
+const CHECKSUM: &str = "crc32";
+
+/// CRC-32 in hexadecimal of the shape and the contents of a file of outputs.
+fn checksum(shape: &[usize], logits: &[u8], labels: &[u8]) -> String {
+    let mut crc = flate2::Crc::new();
+    crc.update(format!("{shape:?}").as_bytes());
+    crc.update(logits);
+    crc.update(labels);
+    format!("{:08x}", crc.sum())
+}
+
+/// Outputs of networks on the same images as a file in the safetensors format: `logits`, `[network][image][logit]` F32, `labels`,
+/// `[image]` U8, and in the metadata a checksum.
 ///
 /// # Panics
 /// If the networks have different shapes, or not as many images as labels.
@@ -132,21 +166,27 @@ pub fn encode_outputs(outputs: &[Outputs], labels: &[u8]) -> Vec<u8> {
     let per_image = outputs.first().map_or(1, |first| first.per_image);
     let values: Vec<u8> = outputs.iter().flat_map(|of_one| &of_one.logits).flat_map(|l| l.to_le_bytes()).collect();
     let shape = vec![outputs.len(), labels.len(), per_image];
+    let metadata = HashMap::from([(CHECKSUM.to_owned(), checksum(&shape, &values, labels))]);
     let tensors = [("logits", Dtype::F32, shape, &values[..]), ("labels", Dtype::U8, vec![labels.len()], labels)];
     let views = tensors.map(|(name, dtype, shape, bytes)| {
         (name, TensorView::new(dtype, shape, bytes).unwrap_or_else(|error| panic!("{name}: {error}")))
     });
-    safetensors::serialize(views, None).unwrap_or_else(|error| panic!("logits: {error}"))
+    safetensors::serialize(views, Some(metadata)).unwrap_or_else(|error| panic!("logits: {error}"))
 }
 
 /// The outputs and labels of a file by [`encode_outputs`]; `None` if it is another or not whole.
 #[must_use]
 pub fn decode_outputs(bytes: &[u8]) -> Option<(Vec<Outputs>, Vec<u8>)> {
+    let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
     let tensors = SafeTensors::deserialize(bytes).ok()?;
     let (logits, labels) = (tensors.tensor("logits").ok()?, tensors.tensor("labels").ok()?);
     let [_, images, per_image] = *logits.shape() else { return None };
     let values_of_one = images.checked_mul(per_image).filter(|n| *n > 0)?;
     if logits.dtype() != Dtype::F32 || labels.dtype() != Dtype::U8 || labels.shape() != [images] {
+        return None;
+    }
+    let expected = checksum(logits.shape(), logits.data(), labels.data());
+    if header.metadata().as_ref()?.get(CHECKSUM) != Some(&expected) {
         return None;
     }
     let values = bytemuck::pod_collect_to_vec::<u8, f32>(logits.data());
@@ -226,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn outputs_that_are_not_finite_are_like_nothing() {
+        let sound = Outputs::new(2, vec![1.0, 2.0, 3.0, 0.5]);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let lost = Outputs::new(2, vec![1.0, 2.0, 3.0, bad]);
+            assert!(lost.accuracy(&[1, 0]).is_nan());
+            for found in
+                [lost.similarity(&sound, &[1, 0]), sound.similarity(&lost, &[1, 0]), lost.similarity(&lost, &[1, 0])]
+            {
+                let Similarity { disagreement, correlation, ensemble_gain, .. } = found;
+                let of_logits = [found.logit_correlation, found.logit_rank_correlation, found.logit_ensemble_gain];
+                let all = [[disagreement, correlation, ensemble_gain], of_logits].concat();
+                assert!(all.iter().all(|value| value.is_nan()), "{found:?}");
+            }
+        }
+        assert_eq!(sound.accuracy(&[1, 0]), 100.0);
+    }
+
+    #[test]
     fn a_single_logit_has_two_classes() {
         let a = Outputs::new(1, vec![1.0, -2.0, 0.0]);
         assert_eq!(a.predictions(), [1, 0, 0]);
@@ -240,11 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_outputs_reads_back() {
+    fn a_file_of_outputs_reads_back_whole_or_not_at_all() {
         let outputs = [Outputs::new(2, vec![0.5, -1.0, 2.0, 3.0]), Outputs::new(2, vec![1.0, 1.5, -0.0, 1e-40])];
+        let whole = Some((outputs.to_vec(), vec![1, 0]));
         let bytes = encode_outputs(&outputs, &[1, 0]);
-        assert_eq!(decode_outputs(&bytes), Some((outputs.to_vec(), vec![1, 0])));
+        assert_eq!(decode_outputs(&bytes), whole);
         assert_eq!(decode_outputs(&bytes[..bytes.len() - 1]), None);
+        let contents = 4 * 8 + 2;
+        for bit in 0..8 * bytes.len() {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let found = decode_outputs(&changed);
+            let is_in_contents = bit / 8 >= bytes.len() - contents;
+            assert!(found.is_none() || (!is_in_contents && found == whole), "bit {bit}");
+        }
     }
 
     #[test]

@@ -194,34 +194,51 @@ impl Probe {
     /// # Panics
     /// If there are no points or more than this probe has slots, or no batch of the run has as many images as `batch`.
     pub async fn gradients(&mut self, points: &[&[f32]], batch: &ProbeBatch) -> Result<Vec<Gradient>, TrainError> {
+        self.gradients_from(0, points, batch).await
+    }
+
+    /// Same as [`Probe::gradients`], for the points from position `first` on. Those before it only switch the ReLUs.
+    pub(super) async fn gradients_from(
+        &mut self,
+        first: usize,
+        points: &[&[f32]],
+        batch: &ProbeBatch,
+    ) -> Result<Vec<Gradient>, TrainError> {
         assert!((1..=self.slots).contains(&points.len()), "1 to {} points, not {}", self.slots, points.len());
         let samples = self.upload(batch);
-        let stride = self.plan.network.parameter_stride as usize;
-        let mut gradients = Vec::with_capacity(points.len());
+        let arena = u64::from(self.plan.network.parameter_stride) * 4;
+        let mut gradients = Vec::with_capacity(points.len() - first);
         for (index, chunk) in self.plan.chunks.iter().enumerate() {
-            // Slots beyond the points compute the last one again.
-            let slots = chunk.replicas.clone().map(|slot| points[slot.min(points.len() - 1)]);
-            let arenas: Vec<f32> = slots.flatten().copied().collect();
-            self.buffers.write(&self.context, chunk.parameters, 0, bytemuck::cast_slice(&arenas));
+            let begin = first.max(chunk.replicas.start);
+            let n = points.len().min(chunk.replicas.end).saturating_sub(begin) as u64;
+            if n == 0 {
+                continue;
+            }
+            for (at, slot) in chunk.replicas.clone().enumerate() {
+                // Slots beyond the points compute the last one again.
+                let point = points[slot.min(points.len() - 1)];
+                self.buffers.write(&self.context, chunk.parameters, at as u64 * arena, bytemuck::cast_slice(point));
+            }
             let mut submitter = Submitter::new(&self.context);
             submitter.run(&self.programs[&RecordingKind::Input(samples)], &self.buffers);
             submitter.run(&self.programs[&RecordingKind::Gradient(index, samples)], &self.buffers);
-            // Chunks share the gradients: copy them before the next chunk overwrites them.
-            let n = chunk.replicas.len() as u64;
-            let ranges =
-                [(self.plan.gradients, 0, n * stride as u64 * 4), (self.plan.metrics, chunk.metrics.totals, n * 8)];
+            // Chunks share the gradients: copy them before the next chunk overwrites them. A copy is as large as all weights, and with
+            // small batches copies take longer than the kernels, so only what is wanted is copied.
+            let skipped = (begin - chunk.replicas.start) as u64;
+            let ranges = [
+                (self.plan.gradients, skipped * arena, n * arena),
+                (self.plan.metrics, chunk.metrics.totals + skipped * 8, n * 8),
+            ];
             let pending = self.readback.capture_all(&self.context, submitter, &self.buffers, &ranges);
             let bytes = self.readback.take(&self.context, pending).await?;
             let (values, totals) = bytes.split_at(ranges[0].2 as usize);
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(values);
             let totals: Vec<[f32; 2]> = bytemuck::pod_collect_to_vec(totals);
-            gradients.extend(values.chunks(stride).zip(totals).map(|(values, [loss, correct])| Gradient {
+            gradients.extend(values.chunks(arena as usize).zip(totals).map(|(values, [loss, correct])| Gradient {
                 loss: loss / samples as f32,
                 correct: correct as u32,
-                values: values.to_vec(),
+                values: bytemuck::pod_collect_to_vec(values),
             }));
         }
-        gradients.truncate(points.len());
         Ok(gradients)
     }
 

@@ -107,14 +107,35 @@ impl EpochSums {
     }
 }
 
+/// What follows a step, and whether it is reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// True if the evaluation is reported. False if none is due.
+    pub evaluation: bool,
+    /// True if the curvature and the growth are reported, or none are due.
+    pub measurements: bool,
+}
+
+impl Reported {
+    /// Whether a line of `kind` in `metrics.jsonl` that belongs to the step is reported.
+    #[must_use]
+    pub fn has(self, kind: &str) -> bool {
+        match kind {
+            "epoch" => self.evaluation,
+            "curvature" | "growth" => self.measurements,
+            _ => true,
+        }
+    }
+}
+
 /// The state of a run after `step` steps. Sample order and augmentation are functions of the step, so the counter is also
 /// the sampler's position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// Number of steps done.
     pub step: u64,
-    /// True if the evaluation after this step is already reported.
-    pub evaluated: bool,
+    /// What follows this step and is already reported.
+    pub reported: Reported,
     /// Sums of the current epoch.
     pub sums: EpochSums,
     /// Replicas, in the order of the divisors.
@@ -128,6 +149,11 @@ impl State {
         let zeros: Vec<_> = weights.parameters.iter().map(|p| vec![0.0; p.len()]).collect();
         let arenas = optimizer.arenas().iter().map(|&name| Arena { name, values: zeros.clone() });
         let replica = ReplicaState { weights: weights.clone(), optimizer: arenas.collect() };
-        Self { step: 0, evaluated: false, sums: EpochSums::new(replicas), replicas: vec![replica; replicas] }
+        Self {
+            step: 0,
+            reported: Reported::default(),
+            sums: EpochSums::new(replicas),
+            replicas: vec![replica; replicas],
+        }
     }
 }

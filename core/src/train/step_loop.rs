@@ -79,7 +79,7 @@ impl Trainer {
     pub async fn state(&mut self) -> Result<State, TrainError> {
         self.drain().await?;
         let replicas = transfer::read_replicas(&self.context, &self.buffers, &self.plan, &self.readback).await?;
-        Ok(State { step: self.done, evaluated: self.evaluated, sums: self.sums.clone(), replicas })
+        Ok(State { step: self.done, reported: self.reported(), sums: self.sums.clone(), replicas })
     }
 
     pub(super) fn lr_at(&self, step: u64) -> f64 {

@@ -12,7 +12,7 @@ use super::events::Event;
 use super::in_flight::{Evaluation, InFlight};
 use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning, default_tiles};
 use super::probe::Probe;
-use super::state::{EpochSums, ReplicaState, State, Weights};
+use super::state::{EpochSums, ReplicaState, Reported, State, Weights};
 #[cfg(feature = "processor")]
 use super::team::Team;
 use super::transfer;
@@ -219,7 +219,7 @@ impl Trainer {
         let buffers = allocated(&context, &plan, &tuning).await?;
         transfer::write_state(&context, &buffers, &plan, &state);
         let batches = Batches::new(&config, dataset);
-        Ok(Self {
+        let mut trainer = Self {
             context,
             network,
             plan,
@@ -232,19 +232,21 @@ impl Trainer {
             flip: None,
             submitted: state.step,
             done: state.step,
-            evaluated: state.evaluated,
+            evaluated: false,
             sums: state.sums,
             in_flight: VecDeque::new(),
             evaluation: None,
             probe: None,
             measurement: None,
-            // A state is saved after the measurements.
-            measured: Some(state.step).filter(|step| *step > 0),
+            measured: Some(state.step).filter(|_| state.reported.measurements),
             events: Vec::new(),
             #[cfg(feature = "processor")]
             team: None,
             config,
-        })
+        };
+        // A run that became longer has no evaluation at its former end.
+        trainer.evaluated = state.reported.evaluation && trainer.is_evaluated_after(state.step);
+        Ok(trainer)
     }
 
     /// The state that a run of `config` starts from.
@@ -372,11 +374,17 @@ impl Trainer {
         self.submitted
     }
 
-    /// True if no evaluation and no measurement is due or in progress, so that the next call of [`Trainer::advance`] submits a step or finds the run
-    /// finished. This is the place for a checkpoint.
+    /// What follows the last submitted step and is already reported.
+    #[must_use]
+    pub fn reported(&self) -> Reported {
+        Reported { evaluation: self.evaluated, measurements: !self.is_measurement_due() }
+    }
+
+    /// True if no evaluation and no measurement is due or in progress, so that the next call of [`Trainer::advance`] submits a step or finds
+    /// the run finished. This is the place for a checkpoint, though a run may stop anywhere.
     #[must_use]
     pub fn is_between_steps(&self) -> bool {
-        let is_evaluated = self.evaluated || !self.is_evaluated_after(self.submitted);
-        self.evaluation.is_none() && is_evaluated && !self.is_measurement_due()
+        let reported = self.reported();
+        (reported.evaluation || !self.is_evaluated_after(self.submitted)) && reported.measurements
     }
 }

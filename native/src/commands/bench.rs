@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return scale::run(context, &options, arguments.out.as_deref(), arguments.json);
     }
     if bench::names(&context, &options).is_empty() {
-        let names = "try conv3x3, conv_down, batch_norm, max_pool, update, divergence, fingerprint or step";
+        let names = "try conv3x3, conv_down, batch_norm, max_pool, dense, update, divergence, fingerprint or step";
         return Err(Failure::usage(format!("--filter: no row's name contains '{}': {names}", options.filter)));
     }
     if !arguments.json {

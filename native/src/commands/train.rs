@@ -54,8 +54,19 @@ fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
             let config = config.continued(&given, out)?;
             if let Some(step) = whole_finished_step(out, &config)? {
                 output.print(format!("the run in '{}' is finished after {step} steps", out.display()));
+                let mut code = ExitCode::SUCCESS;
+                // A comparison that the user asked for and that was stopped.
+                if config.host.ends.is_some_and(|images| images > 0) && !are_ends_compared(out, step) {
+                    let Prepared { context, config, images, .. } = Prepared::new(config, arguments.hooks())?;
+                    let ends;
+                    (ends, code) = compare_ends(&context, &config, &images, (out, step), &output);
+                    if ends.is_some() {
+                        report::write(out, None)?;
+                    }
+                    ends.iter().flat_map(ends::lines).for_each(|line| output.print(line));
+                }
                 output.print_json(&ending_json(Outcome::Finished, step, out));
-                return Ok(ExitCode::SUCCESS);
+                return Ok(code);
             }
             config
         }
@@ -87,9 +98,9 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
     lines.iter().for_each(|line| output.print(line));
     let total_steps = session.trainer.total_steps();
     let (outcome, summary) = session.run(output.clone())?;
-    let ends = match outcome {
+    let (ends, code) = match outcome {
         Outcome::Finished => compare_ends(&context, &config, &images, (out, total_steps), output),
-        Outcome::Interrupted(_) => None,
+        Outcome::Interrupted(_) => (None, ExitCode::from(interrupt::exit_code())),
     };
     // The run is saved, even if its page cannot be written.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
@@ -100,28 +111,37 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
     if summary.is_control_red() {
         warn(red_control(&summary));
     }
-    Ok(match outcome {
-        Outcome::Finished => ExitCode::SUCCESS,
-        Outcome::Interrupted(_) => ExitCode::from(interrupt::exit_code()),
-    })
+    Ok(code)
 }
 
-/// Compares the ends of a finished run, where that takes little of its time or the user asks for it. The run is saved, even if this fails.
+/// Whether the folder of a run holds a comparison of its ends after `step` steps.
+fn are_ends_compared(out: &Path, step: u64) -> bool {
+    EndsRecord::read(out).is_some_and(|record| record.pairs.iter().all(|pair| pair.a.step == step))
+}
+
+/// Compares the ends of a finished run, where that takes little of its time or the user asks for it. The run is saved, even if this fails;
+/// the exit code says whether a signal stopped it.
 fn compare_ends(
     context: &Rc<Context>,
     config: &RunConfig,
     images: &Images,
     (out, total_steps): (&Path, u64),
     output: &OutputMode,
-) -> Option<EndsRecord> {
+) -> (Option<EndsRecord>, ExitCode) {
     let train = &config.train;
     let sets = [images.dataset.train.len(), images.dataset.test.len()];
     let limit = match config.host.ends {
-        Some(0) => return None,
-        Some(limit) if train.ks.len() > 1 => limit as usize,
-        Some(_) => return None,
-        None => ends::affordable_images(train, total_steps, sets)?,
+        Some(limit) => Some(limit as usize).filter(|limit| *limit > 0 && train.ks.len() > 1),
+        None => ends::affordable_images(train, total_steps, sets),
     };
-    let compared = ends::compare_run(context, images, (out, limit), |text| output.print(text));
-    compared.map_err(|failure| warn(format!("the ends are not compared: {failure}"))).ok()
+    let Some(limit) = limit else { return (None, ExitCode::SUCCESS) };
+    match ends::compare_run(context, images, (out, limit), |text| output.print(text)) {
+        Ok(record) => (Some(record), ExitCode::SUCCESS),
+        Err(failure) => {
+            let again = format!("`lastbit compare --ends {}` compares them", out.display());
+            warn(format!("the ends are not compared: {failure}; {again}"));
+            let is_stopped = interrupt::requested();
+            (None, if is_stopped { ExitCode::from(failure.code()) } else { ExitCode::SUCCESS })
+        }
+    }
 }

@@ -5,6 +5,7 @@ use lastbit_core::train::StepEvent;
 
 use super::text::{RunShape, SHOWN, beyond_shown, replica_text};
 use crate::control::ControlStatus;
+use crate::report::edges::Edge;
 
 /// The bars of a run.
 pub struct Bars {
@@ -15,7 +16,7 @@ pub struct Bars {
     /// The number of those that are not.
     more: Option<ProgressBar>,
     control: ProgressBar,
-    names: Vec<String>,
+    shape: RunShape,
 }
 
 /// The style with this template.
@@ -37,7 +38,7 @@ impl Bars {
             more: (shape.names.len() > SHOWN)
                 .then(|| line("  {msg}").with_message(beyond_shown(shape.names.len()).trim().to_owned())),
             control: line("{msg}"),
-            names: shape.names.clone(),
+            shape: shape.clone(),
             steps,
             screen: screen.clone(),
         };
@@ -53,7 +54,15 @@ impl Bars {
             _ => "{msg:.green}",
         };
         self.control.set_style(style(&format!("  ● control: {colour}")));
-        self.control.set_message(control.to_string());
+        self.control.set_message(match self.shape.is_displaced {
+            true => "none (copies are displaced on purpose)".to_owned(),
+            false => control.to_string(),
+        });
+    }
+
+    /// The run's edges of stability.
+    pub fn edges(&self) -> &[Edge] {
+        &self.shape.edges
     }
 
     /// Shows a step.
@@ -61,7 +70,7 @@ impl Bars {
         self.steps.set_position(step.step);
         self.steps.set_message(format!("epoch {}  lr {}", step.epoch, step.lr));
         for (replica, line) in self.replicas.iter().enumerate() {
-            line.set_message(replica_text(&self.names, replica, step));
+            line.set_message(replica_text(&self.shape.names, replica, step));
         }
         self.show_control(control);
     }

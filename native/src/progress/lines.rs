@@ -8,6 +8,7 @@ use super::output_mode::OutputMode;
 use super::text::{RunShape, SHOWN, beyond_shown, replica_text};
 use crate::control::ControlStatus;
 use crate::forecast::duration_text;
+use crate::report::edges::Edge;
 
 /// Longest time without a line.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -32,6 +33,11 @@ impl Lines {
     pub fn new(shape: RunShape, output: OutputMode) -> Self {
         let now = Instant::now();
         Self { shape, output, start: now, last: now, is_red: false }
+    }
+
+    /// The run's edges of stability.
+    pub fn edges(&self) -> &[Edge] {
+        &self.shape.edges
     }
 
     /// Prints a step if a line is due, and whenever the control changes.

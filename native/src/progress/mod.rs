@@ -10,9 +10,10 @@ use lastbit_core::train::Event;
 
 pub use download::DownloadProgress;
 pub use output_mode::OutputMode;
-pub use text::{NOT_FINITE, RunShape, ks_text, loss_text};
+pub use text::{NOT_FINITE, RunShape, ks_text, loss_text, replicas_text};
 
 use crate::control::ControlStatus;
+use crate::report::edges::Edge;
 use crate::terminal::{is_interactive, print_line};
 
 /// Shows the events of a run.
@@ -42,7 +43,7 @@ impl Screen {
     pub fn show(&mut self, event: &Event, line: &str, control: &ControlStatus) {
         let text = match event {
             Event::Epoch(epoch) => Some(text::epoch_text(epoch)),
-            Event::Curvature(curvature) => Some(text::curvature_text(curvature)),
+            Event::Curvature(curvature) => Some(text::curvature_text(curvature, self.edges())),
             Event::Growth(growth) => Some(text::growth_text(growth)),
             Event::Step(_) | Event::Layers(_) => None,
         };
@@ -53,6 +54,15 @@ impl Screen {
             (Self::Lines(lines), _, Some(text)) => lines.line(text),
             (Self::Json, ..) => print_line(line),
             (Self::Quiet | Self::Bars(_) | Self::Lines(_), ..) => {}
+        }
+    }
+
+    /// The run's edges of stability; none where no text is shown.
+    fn edges(&self) -> &[Edge] {
+        match self {
+            Self::Bars(bars) => bars.edges(),
+            Self::Lines(lines) => lines.edges(),
+            Self::Json | Self::Quiet => &[],
         }
     }
 

@@ -2,23 +2,30 @@
 
 use lastbit_core::train::{CurvatureEvent, EpochEvent, GrowthEvent, StepEvent, TrainConfig};
 
+use crate::report::edges::{Edge, edges};
+use crate::report::treatment;
+
 /// What a screen needs to know of a run.
 #[derive(Clone, Debug)]
 pub struct RunShape {
-    /// A short name of each replica: `k=3`, or `replica 1` where all have the same k.
+    /// A short name of each replica: `k=3`, or what is done to its weights.
     pub names: Vec<String>,
     /// Number of steps done before this session.
     pub first_step: u64,
     /// Number of steps of the whole run.
     pub total_steps: u64,
+    /// The edges of stability.
+    pub edges: Vec<Edge>,
+    /// True if replicas are displaced on purpose, so that none can be a control.
+    pub is_displaced: bool,
 }
 
 impl RunShape {
     /// The shape of a run of `config`.
     pub fn new(config: &TrainConfig, first_step: u64, total_steps: u64) -> Self {
-        let is_one_k = config.ks.len() > 1 && config.ks.iter().all(|k| *k == config.ks[0]);
-        let name = |(replica, k): (usize, &u32)| if is_one_k { format!("replica {replica}") } else { format!("k={k}") };
-        Self { names: config.ks.iter().enumerate().map(name).collect(), first_step, total_steps }
+        let short = |replica| treatment::name(config, replica).replacen("k = ", "k=", 1);
+        let names = (0..config.ks.len()).map(short).collect();
+        Self { names, first_step, total_steps, edges: edges(config), is_displaced: config.lyapunov.is_some() }
     }
 }
 
@@ -32,7 +39,20 @@ pub fn beyond_shown(all: usize) -> String {
 
 /// `[1, 3, 2]`; of many divisors the first ones.
 pub fn ks_text(ks: &[u32]) -> String {
-    if ks.len() > SHOWN { format!("{:?}{}", &ks[..SHOWN], beyond_shown(ks.len())) } else { format!("{ks:?}") }
+    format!("{:?}{}", &ks[..ks.len().min(SHOWN)], beyond_shown(ks.len()))
+}
+
+/// `k = [1, 3, 2]`, or what is done to the weights of each replica: `undisturbed; 1 ulp before step 100; undisturbed (r2)`. Of many
+/// replicas the first ones.
+pub fn replicas_text(config: &TrainConfig) -> String {
+    let ks = &config.ks;
+    if config.perturb.is_empty() && config.lyapunov.is_none() {
+        return format!("k = {}", ks_text(ks));
+    }
+    let beyond = beyond_shown(ks.len());
+    let names: Vec<String> = (0..ks.len().min(SHOWN)).map(|replica| treatment::name(config, replica)).collect();
+    let k = if ks.iter().all(|k| *k == ks[0]) { format!("k = {}: ", ks[0]) } else { String::new() };
+    format!("{k}{}{beyond}", names.join("; "))
 }
 
 /// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica has no distance, because the others are compared with it.
@@ -72,23 +92,38 @@ pub fn epoch_text(epoch: &EpochEvent) -> String {
     )
 }
 
-/// `step 100: largest eigenvalue 18.2 (2/lr = 20), Batch Sharpness 19.7 ± 0.4`.
-pub fn curvature_text(event: &CurvatureEvent) -> String {
+/// `step 100: largest eigenvalue 18.2 (2/lr = 20.0), Batch Sharpness 19.7 ± 0.4`, with the edges of the run's optimiser.
+pub fn curvature_text(event: &CurvatureEvent, edges: &[Edge]) -> String {
     let c = &event.curvature;
+    let edge = |edge: &Edge| {
+        let batches = edge.batches.map_or(String::new(), |batches| format!(" for {batches}"));
+        format!("{} = {}{batches}", edge.formula, measured_text(edge.at(event.lr)))
+    };
+    let edges = match edges {
+        [] => String::new(),
+        some => format!(" ({})", some.iter().map(edge).collect::<Vec<_>>().join(", ")),
+    };
     format!(
-        "step {}: largest eigenvalue {} (2/lr = {}), Batch Sharpness {} ± {}",
+        "step {}: largest eigenvalue {}{edges}, Batch Sharpness {} ± {}",
         event.step,
         measured_text(c.lambda_max),
-        measured_text(2.0 / event.lr),
         measured_text(c.batch_sharpness),
         measured_text(c.batch_sharpness_error),
     )
 }
 
-/// `step 100: distances grew by e^0.32 e^0.35 in 10 steps`.
+/// `step 100: distances changed by 0.9997, 1.0002 in 5 steps`: the factor of each displaced replica.
 pub fn growth_text(event: &GrowthEvent) -> String {
-    let grown = event.growth.iter().skip(1).map(|growth| format!("e^{growth:.3}")).collect::<Vec<_>>().join(" ");
-    format!("step {}: distances grew by {grown} in {} steps", event.step, event.steps)
+    let factors: Vec<String> =
+        event.growth.iter().skip(1).take(SHOWN).map(|growth| factor_text(growth.exp())).collect();
+    let (factors, beyond) = (factors.join(", "), beyond_shown(event.growth.len().saturating_sub(1)));
+    let steps = if event.steps == 1 { "step" } else { "steps" };
+    format!("step {}: distances changed by {factors}{beyond} in {} {steps}", event.step, event.steps)
+}
+
+/// A factor, with four decimals near 1.
+fn factor_text(factor: f64) -> String {
+    if (0.1..10.0).contains(&factor) { format!("{factor:.4}") } else { measured_text(factor) }
 }
 
 /// A measured number with three digits.
@@ -108,6 +143,8 @@ fn measured_text(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lastbit_core::train::{Curvature, Optimizer};
+
     use super::*;
 
     #[test]
@@ -124,6 +161,67 @@ mod tests {
             assert_eq!(measured_text(value), text);
         }
         assert_eq!(measured_text(f64::NAN), "not finite");
+    }
+
+    fn perturbed(perturb: &str) -> TrainConfig {
+        let perturb: Vec<_> = perturb.split(',').map(|entry| entry.parse().unwrap()).collect();
+        TrainConfig { ks: vec![1; perturb.len()], perturb, ..TrainConfig::default() }
+    }
+
+    #[test]
+    fn each_replica_has_a_name_of_its_own() {
+        let names = |config: &TrainConfig| RunShape::new(config, 0, 10).names;
+        let plain = TrainConfig { ks: vec![1, 3, 1], ..TrainConfig::default() };
+        assert_eq!(names(&plain), ["k=1", "k=3", "k=1 (r2)"]);
+        let poked = perturbed("none,100:ulp:1,none");
+        assert_eq!(names(&poked), ["undisturbed", "1 ulp before step 100", "undisturbed (r2)"]);
+        let mixed = TrainConfig { ks: vec![1, 3, 1], ..poked.clone() };
+        assert_eq!(names(&mixed), ["k=1, undisturbed", "k=3, 1 ulp before step 100", "k=1, undisturbed (r2)"]);
+        assert_eq!(replicas_text(&plain), "k = [1, 3, 1]");
+        assert_eq!(replicas_text(&poked), "k = 1: undisturbed; 1 ulp before step 100; undisturbed (r2)");
+        assert_eq!(replicas_text(&mixed), "k = 1, undisturbed; k = 3, 1 ulp before step 100; k = 1, undisturbed (r2)");
+        let displaced = TrainConfig { lyapunov: Some(5), lyapunov_distances: vec![0.01], ks: vec![1; 2], ..plain };
+        assert_eq!(replicas_text(&displaced), "k = 1: undisturbed; at distance 1e-2");
+        assert_eq!(replicas_text(&perturbed(&["none"; 20].join(","))).matches("undisturbed").count(), SHOWN);
+    }
+
+    #[test]
+    fn growth_is_told_as_factors() {
+        let told = |growth: &[f64], steps| {
+            let growth = std::iter::once(0.0).chain(growth.iter().copied()).collect();
+            growth_text(&GrowthEvent { step: 100, steps, growth })
+        };
+        assert_eq!(told(&[-0.0003, 0.0002], 5), "step 100: distances changed by 0.9997, 1.0002 in 5 steps");
+        assert_eq!(
+            told(&[10.0, -7.0, f64::NAN], 1),
+            "step 100: distances changed by 22026, 9.12e-4, not finite in 1 step"
+        );
+        assert!(told(&[0.0; 30], 5).contains("1.0000 and 18 more in 5 steps"), "{}", told(&[0.0; 30], 5));
+    }
+
+    #[test]
+    fn the_curvature_stands_beside_the_edges_of_the_optimiser() {
+        let curvature = Curvature {
+            lambda_max: 18.24,
+            residual: 0.1,
+            products: 9,
+            h: 0.1,
+            product_error: 1e-3,
+            batch_sharpness: 19.7,
+            batch_sharpness_error: 0.4,
+            loss: 1.0,
+            gradient_norm: 1.0,
+        };
+        let event = CurvatureEvent { step: 100, lr: 0.1, replica: 0, curvature };
+        let told = |config: &TrainConfig| curvature_text(&event, &edges(config));
+        let sgd = |momentum, weight_decay| TrainConfig { momentum, weight_decay, ..TrainConfig::default() };
+        let plain = "step 100: largest eigenvalue 18.2 (2/lr = 20.0), Batch Sharpness 19.7 ± 0.400";
+        assert_eq!(told(&sgd(0.0, 0.0)), plain);
+        assert_eq!(told(&sgd(0.0, 5.0)), plain.replace("2/lr = 20.0", "2/lr - 5 = 15.0"));
+        let momentum = "2/lr = 20.0, 2(1+b)/(1+2b)/lr = 13.6 for full batches, 2(1-b)/lr = 2.00 for small batches";
+        assert_eq!(told(&sgd(0.9, 0.0)), plain.replace("2/lr = 20.0", momentum));
+        let adamw = TrainConfig { optimizer: Optimizer::AdamW, ..sgd(0.9, 0.01) };
+        assert_eq!(told(&adamw), plain.replace(" (2/lr = 20.0)", ""));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use lastbit_core::train::checkpoint::{decode_tensor, replica_file, tensor_dims};
 use maud::{Markup, html};
 
 use super::data::RunData;
+use super::treatment::Treatment;
 use crate::html::{self, absent, note};
 use crate::numbers::{count, thousands};
 use crate::plot::Style;
@@ -51,10 +52,13 @@ fn weights(run: &RunData) -> Result<Markup, String> {
             weights.push(weight(run, name, &pick, start, &values));
         }
     }
+    let treatment = Treatment::of(&run.config.train);
+    let is_changed = treatment.by_perturbation || treatment.by_displacement;
     Ok(html! {
         p {
             "Weights after step " (thousands(step)) ", from the last checkpoint."
             @match &start {
+                Ok(_) if is_changed => " The first row is the initial weight, the same in every copy before anything was done to it.",
                 Ok(_) => " The first row is the weight before the first step, the same in every copy.",
                 Err(reason) => { " The weights before the first step are missing: " (reason) "." }
             }

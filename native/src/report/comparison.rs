@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use lastbit_core::train::TrainConfig;
 use maud::{Markup, html};
 
 use super::figures::{Curve, distances};
 use super::tables::is_place;
+use super::treatment::Treatment;
 use crate::failure::Failure;
 use crate::files::replace_file;
 use crate::html::{self, Light, absent, cell, code, document, header, lamp, notice, prose, section, table};
@@ -91,10 +93,10 @@ fn notices(comparison: &Comparison) -> Vec<String> {
 
 /// Charts of the distance between the losses of the two runs and, for scale, of the distances that k causes in the first run.
 fn apart(comparison: &Comparison) -> Markup {
-    let ks = &comparison.configs[0].train.ks;
+    let train = &comparison.configs[0].train;
     let curve = |replica: usize, value: &dyn Fn(&Numbers) -> f64| Curve {
         style: replica.checked_sub(1).map_or(Style::Reference, Style::Series),
-        label: format!("k = {} (r{replica})", ks[replica]),
+        label: copy(train, replica),
         points: comparison
             .steps
             .iter()
@@ -107,7 +109,7 @@ fn apart(comparison: &Comparison) -> Markup {
         [a, b] => 2.0 * (a - b).abs() / (a.abs() + b.abs()),
     };
     let by_k = |numbers: &Numbers| numbers.rel_l1[0];
-    let shown = 0..ks.len().min(MAX_CURVES);
+    let shown = 0..train.ks.len().min(MAX_CURVES);
     let losses = shown.clone().map(|replica| curve(replica, &between)).collect();
     let losses = distances("loss-apart", "Relative distance between the losses of the two runs".to_owned(), losses);
     let title = "For scale: relative L1 to the first copy within the first run".to_owned();
@@ -119,7 +121,8 @@ fn apart(comparison: &Comparison) -> Markup {
     html! {
         p {
             "Each curve compares the losses a and b of the same copy in the two runs: 2|a − b| / (|a| + |b|) at each step. Where every \
-             bit is the same, it runs on the rail marked 0. The second chart shows, for scale, what k does within the first run."
+             bit is the same, it runs on the rail marked 0. The second chart shows, for scale, what " (Treatment::of(train).cause()) " did within the \
+             first run."
         }
         @for chart in charts { (chart) }
     }
@@ -129,11 +132,12 @@ fn states(comparison: &Comparison) -> Markup {
     if comparison.states.is_empty() {
         return absent("The runs have no checkpoint in common; --keep-checkpoints keeps more of them.");
     }
-    let ks = &comparison.configs[0].train.ks;
+    let train = &comparison.configs[0].train;
     let rows = comparison.states.iter().map(|state| {
         let copy = match state.step {
             0 => "all".to_owned(),
-            _ => format!("k = {} (r{})", ks.get(state.replica).copied().unwrap_or(0), state.replica),
+            _ if state.replica < train.ks.len() => copy(train, state.replica),
+            _ => format!("r{}", state.replica),
         };
         let first = state.difference.as_ref().map(|d| format!("{}[{}]", d.tensor, d.index));
         vec![
@@ -145,6 +149,11 @@ fn states(comparison: &Comparison) -> Markup {
         ]
     });
     table("numbers", &["step", "copy", "relative L1 between the runs", "elements that differ", "first of them"], rows)
+}
+
+/// The name of a copy, with its position: the two runs may have other lists of copies.
+fn copy(train: &TrainConfig, replica: usize) -> String {
+    format!("{} (r{replica})", train.label(replica))
 }
 
 /// The last component of a folder's path. Pages are passed on, and the rest of the path often contains a user's name.

@@ -3,32 +3,32 @@
 use lastbit_core::ops::sgd::Perturbation;
 
 use super::data::{RunData, Verdict};
-use crate::numbers::{about, count, range};
-use crate::statistics::Deviation;
+use super::treatment::{Treatment, displaced, perturbed};
+use crate::numbers::{about, count, range, thousands};
+use crate::statistics::{Deviation, ends};
 
 /// What the run shows.
 pub fn shown(run: &RunData) -> Vec<String> {
-    let (others, first) = (run.others(), run.label(0));
+    let (others, first) = (run.others(), run.named(0));
+    let treatment = Treatment::of(&run.config.train);
     let mut points = Vec::new();
     if matches!(run.verdict(), Verdict::Red(_)) {
-        return vec!["Nothing about k: the control is red, so something else changes bits.".to_owned()];
+        return vec![format!(
+            "Nothing about {}: the control is red, so something else changes bits.",
+            treatment.cause()
+        )];
     }
     if others.is_empty() || run.steps.step.is_empty() {
         return points;
     }
-    let cause = match run.verdict() {
-        Verdict::Green => "and the control proves it for this run.",
-        Verdict::NotFinite => "by construction; the control proves it for as long as its numbers were finite.",
-        _ => "by construction; a control would prove it for this run.",
-    };
-    let began = match run.config.train.perturbation {
-        Perturbation::Nextafter => "Every difference began as one ulp in one weight.",
-        _ => "On paper k changes nothing; every difference began as the rounding of a last bit.",
-    };
-    points.push(format!("k is the only difference between the copies, {cause} {began}"));
-    points.extend(growth(run));
+    points.push(difference(run, treatment));
+    points.extend(if treatment.by_displacement { exponent(run) } else { growth(run) });
     if run.sound_lines() < run.steps.step.len() {
         points.push("That training blows up. Try a smaller learning rate first.".to_owned());
+        return points;
+    }
+    if treatment.by_displacement {
+        points.extend(accuracies(run, treatment));
         return points;
     }
     let ends: Vec<f64> = others.iter().filter_map(|&r| run.steps.rel_l1[r].last().copied()).collect();
@@ -48,14 +48,87 @@ pub fn shown(run: &RunData) -> Vec<String> {
         ));
     }
     if most == 0.0 && others.iter().any(|&r| run.departure(r).is_some()) {
-        points.push("The copies became equal again: at this learning rate rounding differences are damped.".to_owned());
+        let damped = match treatment.by_perturbation {
+            true => "such differences are damped",
+            false => "rounding differences are damped",
+        };
+        points.push(format!("The copies became equal again: at this learning rate {damped}."));
     }
-    points.extend(accuracies(run));
+    points.extend(accuracies(run, treatment));
     points
 }
 
+/// What differs between the copies, how that is known, and how differences began.
+fn difference(run: &RunData, treatment: Treatment) -> String {
+    let train = &run.config.train;
+    let subject = treatment.cause_is();
+    let so_long = match run.verdict() {
+        Verdict::Green => "and the control proves it for this run",
+        Verdict::NotFinite => "by construction; the control proves it for as long as its numbers were finite",
+        _ if treatment.by_displacement => "by construction; a run with --lyapunov has no control",
+        _ => "by construction; a control would prove it for this run",
+    };
+    let mut sentences = vec![format!(
+        "{} the only difference{} between the copies, {so_long}.",
+        // k stays small at the beginning of a sentence.
+        if treatment.by_k { subject } else { capital(&subject) },
+        if treatment.is_singular() { "" } else { "s" },
+    )];
+    if let Some(sentence) = displaced(run) {
+        sentences.push(sentence);
+        sentences
+            .push("Distances are in the Euclidean norm of all weights, at first in one random direction.".to_owned());
+    }
+    if let Some(sentence) = perturbed(run) {
+        sentences.push(sentence);
+        sentences.push("Until its perturbation, a copy has the bits of a run without one.".to_owned());
+    }
+    if treatment.by_k {
+        let whose = if treatment.by_perturbation || treatment.by_displacement {
+            "what k alone changed"
+        } else {
+            "every difference"
+        };
+        sentences.push(match train.perturbation {
+            Perturbation::Nextafter => format!("{} began as one ulp in one weight.", capital(whose)),
+            _ => format!("On paper k changes nothing; {whose} began as the rounding of a last bit."),
+        });
+    }
+    if treatment.by_displacement && (treatment.by_k || treatment.by_perturbation) {
+        sentences.push("The run does not tell their effects apart.".to_owned());
+    } else if treatment.mixes(train) {
+        sentences.push(
+            "Where a copy has both another k and another perturbation, the run does not tell their effects apart."
+                .to_owned(),
+        );
+    }
+    sentences.join(" ")
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The Lyapunov exponents of the displaced copies.
+fn exponent(run: &RunData) -> Option<String> {
+    let exponents = run.exponents();
+    let found = range(exponents.iter().copied(), about)?;
+    let (low, high) = ends(exponents.iter().copied().filter(|value| value.is_finite()));
+    let so = match (low, high) {
+        _ if low > 0.0 => "distances grew exponentially",
+        _ if high < 0.0 => "distances shrank exponentially",
+        _ => "distances neither grew nor shrank in all copies",
+    };
+    Some(format!(
+        "The Lyapunov exponent up to step {} is {found} a step: {so}. It is one number for training if it does not depend on the \
+         distance.",
+        thousands(run.growth.last()?.step)
+    ))
+}
+
 /// The spread of the copies' test accuracies, without the controls.
-fn accuracies(run: &RunData) -> Option<String> {
+fn accuracies(run: &RunData, treatment: Treatment) -> Option<String> {
     let compared: Vec<usize> = std::iter::once(0).chain(run.others()).collect();
     let epoch = run.epochs.last()?;
     let values: Vec<f64> = compared.iter().map(|&r| epoch.test_accuracy[r]).collect();
@@ -72,7 +145,12 @@ fn accuracies(run: &RunData) -> Option<String> {
         2 => format!("{:.2} percentage points apart", (values[0] - values[1]).abs()),
         n => format!("standard deviation {deviation:.2} percentage points (over {n} copies, ddof 0)"),
     };
-    Some(format!("Test accuracy of {names}: {span}, {spread}. Nothing but the last bit separates these copies."))
+    let separated = match (treatment.by_displacement, treatment.by_perturbation) {
+        (true, _) => "The copies were held at their distances from the first.".to_owned(),
+        (_, true) => format!("Nothing but {} separates these copies.", treatment.cause()),
+        _ => "Nothing but the last bit separates these copies.".to_owned(),
+    };
+    Some(format!("Test accuracy of {names}: {span}, {spread}. {separated}"))
 }
 
 /// How fast the distance of the first replica that leaves grows, up to a tenth of its largest value.
@@ -91,7 +169,7 @@ fn growth(run: &RunData) -> Option<String> {
     let slows = if sound.len() - to > to - from { ", and then slowed down" } else { "" };
     Some(format!(
         "The distance grew by orders of magnitude: {} went from {} to {} within {}, by a factor of {} a step on average{slows}.",
-        run.label(replica),
+        run.named(replica),
         about(distance[from]),
         about(distance[to]),
         count(n, "step"),
@@ -127,29 +205,17 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
         ),
         _ => "The bits of another device: the class of this run's adapter is unknown. Compare fingerprints.".to_owned(),
     });
-    points.push(
-        "Which k is best. None is: they are equal on paper, and it is chance which one comes out ahead.".to_owned(),
-    );
-    points
-}
-
-/// What k does in this run.
-pub fn meaning_of_k(run: &RunData) -> &'static str {
-    match run.config.train.perturbation {
-        Perturbation::Divide => {
-            "Each update d of a weight is divided by k, correctly rounded, and the learning rate is multiplied by k: p ← p − (lr · \
-             k) · (d / k). On paper the two k cancel. In float32 the quotient and lr · k are rounded: the update changes in its \
-             last bit, which can be several ulps of a small weight. Dividing by a power of two is exact and changes nothing: such \
-             copies are the controls."
-        }
-        Perturbation::Reciprocal => {
-            "Each update d of a weight is multiplied by 1/k, rounded to float32, and the learning rate is multiplied by k: \
-             p ← p − (lr · k) · (d · fl(1/k)). On paper the two cancel. In float32 both roundings move the last bits. For a power of \
-             two they are exact: such copies are the controls. This is the form of the paper's own code."
-        }
-        Perturbation::Nextafter => {
-            "Before the first step one weight is moved to the next float32; k selects the weight, and k = 1 moves none (as in Summers & \
-             Dinneen 2021). The updates are the same in all copies. A second copy with the same k is a control."
-        }
+    let treatment = Treatment::of(train);
+    if treatment.by_displacement {
+        points.push("How far copies part: they were returned to their distances again and again.".to_owned());
     }
+    if treatment.by_perturbation {
+        points.push("What the same perturbations do at other weights, steps or sizes.".to_owned());
+    }
+    if treatment.by_k {
+        points.push(
+            "Which k is best. None is: they are equal on paper, and it is chance which one comes out ahead.".to_owned(),
+        );
+    }
+    points
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::Layers;
+use super::treatment;
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::plot::Style;
@@ -164,6 +165,9 @@ struct EpochLine {
     test_loss: Vec<f64>,
     test_accuracy: Vec<f64>,
 }
+
+/// Most characters of a name that fit beside a curve in the narrowest chart.
+const LONGEST_NAME: usize = 16;
 
 /// Largest number of replicas that sentences name one by one.
 pub const MANY: usize = 9;
@@ -348,31 +352,57 @@ impl RunData {
         }
     }
 
-    /// `k = 3`; for a divisor that an earlier replica has too, also the replica, as in `k = 1 (r3)`. In a run with perturbations of
-    /// single replicas, what was done to it.
+    /// The name of a replica, which no other one has: `k = 3`, or what was done to its weights.
     pub fn label(&self, replica: usize) -> String {
-        let train = &self.config.train;
-        if !train.perturb.is_empty() || train.lyapunov.is_some() {
-            return train.label(replica);
+        treatment::name(&self.config.train, replica)
+    }
+
+    /// The name of a replica beside a curve: its position, as in `r7`, where the run has names that do not fit there.
+    pub fn short(&self, replica: usize) -> String {
+        if self.has_long_names() { format!("r{replica}") } else { self.label(replica) }
+    }
+
+    /// True if curves have positions for names.
+    pub fn has_long_names(&self) -> bool {
+        let config = &self.config.train;
+        let is_treated = !config.perturb.is_empty() || config.lyapunov.is_some();
+        is_treated && (0..self.ks().len()).any(|replica| config.label(replica).chars().count() > LONGEST_NAME)
+    }
+
+    /// The name of a replica for sentences: in quotation marks if it contains a comma.
+    pub fn named(&self, replica: usize) -> String {
+        let label = self.label(replica);
+        match label.as_str() {
+            "undisturbed" => "the undisturbed copy".to_owned(),
+            name if name.contains(", ") => format!("“{name}”"),
+            _ => label,
         }
-        let ks = self.ks();
-        let k = ks[replica];
-        if ks[..replica].contains(&k) { format!("k = {k} (r{replica})") } else { format!("k = {k}") }
     }
 
     /// `k = 3, 5 and 7`; for many replicas their number and the range of k.
     pub fn labels(&self, replicas: &[usize]) -> String {
+        let config = &self.config.train;
         if replicas.len() > MANY {
             let ks = || replicas.iter().map(|&r| self.ks()[r]);
             let (low, high) = (ks().min().unwrap_or(0), ks().max().unwrap_or(0));
-            return format!("{} copies with k from {low} to {high}", replicas.len());
+            return match low == high {
+                true => format!("{} copies", replicas.len()),
+                false => format!("{} copies with k from {low} to {high}", replicas.len()),
+            };
         }
-        let labels: Vec<String> = replicas.iter().map(|&r| self.label(r)).collect();
-        if labels.iter().any(|label| !label.starts_with("k = ")) {
-            return list(&labels);
+        if config.perturb.is_empty() && config.lyapunov.is_none() {
+            let short = |&r: &usize| self.label(r).trim_start_matches("k = ").to_owned();
+            return format!("k = {}", list(&replicas.iter().map(short).collect::<Vec<_>>()));
         }
-        let short = |label: &String| label.trim_start_matches("k = ").to_owned();
-        format!("k = {}", list(&labels.iter().map(short).collect::<Vec<_>>()))
+        list(&replicas.iter().map(|&r| self.named(r)).collect::<Vec<_>>())
+    }
+
+    /// Lyapunov exponent a step of each replica but the first, up to the last return; NaN where growth is not finite, empty without a
+    /// return.
+    pub fn exponents(&self) -> Vec<f64> {
+        let Some(last) = self.growth.last() else { return Vec::new() };
+        let total = |replica: usize| self.growth.iter().map(|line| line.growth[replica]).sum::<f64>();
+        (1..self.ks().len()).map(|replica| total(replica) / last.step as f64).collect()
     }
 
     /// Replicas that must equal the first.

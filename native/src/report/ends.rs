@@ -21,7 +21,12 @@ pub fn of_run(run: &RunData) -> Option<Markup> {
     let record = run.ends.as_ref()?;
     let styles = record.pairs.iter().map(|pair| run.style(pair.b.replica)).collect::<Vec<_>>();
     let names: Vec<String> = record.pairs.iter().map(|pair| pair.b.label.clone()).collect();
-    Some(content(record, [&names, &names], &styles, &format!("{} at its end", run.label(0))))
+    let short: Vec<String> = record
+        .pairs
+        .iter()
+        .map(|pair| if run.has_long_names() { format!("r{}", pair.b.replica) } else { pair.b.label.clone() })
+        .collect();
+    Some(content(record, [&names, &short], &styles, &format!("{} at its end", run.label(0))))
 }
 
 /// Writes the page of a comparison of two places to `path`.

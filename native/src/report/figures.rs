@@ -1,9 +1,9 @@
 //! The charts of a run's page.
 
-use lastbit_core::train::{Optimizer, TrainConfig};
 use maud::{Markup, html};
 
 use super::data::{CurvatureLine, Epoch, GrowthLine, RunData};
+use super::edges::edges;
 use crate::html::{absent, note};
 use crate::numbers::{about, count, list, number, range, thousands};
 use crate::plot::{Axis, Figure, HeatMap, Panel, Scale, Style, moving_mean};
@@ -86,7 +86,10 @@ pub fn elements(run: &RunData) -> Option<Markup> {
         let panel = Panel { caption: String::new(), x: step_scale(run, true), share: 1 };
         Some(figure.caption(story(run, &replicas, columns)).panels(vec![panel]).chart(220))
     };
-    let title = format!("Convolution weights whose bits differ from {}'s", run.label(0));
+    let title = match run.label(0) {
+        k if k.starts_with("k = ") && !k.contains(',') => format!("Convolution weights whose bits differ from {k}'s"),
+        _ => "Convolution weights whose bits differ from the first copy's".to_owned(),
+    };
     let differing = chart("differing", title, &run.steps.differing)?;
     let farthest = chart("max-ulp", "Largest distance of a weight, in ulps".to_owned(), &run.steps.max_ulp)?;
     Some(html! { div.pair { (differing) (farthest) } })
@@ -97,10 +100,9 @@ pub fn elements(run: &RunData) -> Option<Markup> {
 pub fn curvature(run: &RunData) -> Option<Markup> {
     let lines = &run.curvature;
     let points = |value: fn(&CurvatureLine) -> f64| lines.iter().map(|line| (line.step as f64, value(line))).collect();
-    let train = &run.config.train;
-    let edges = edges(train);
+    let edges = edges(&run.config.train);
     let measured = lines.iter().flat_map(|line| [line.lambda_max, line.batch_sharpness]);
-    let of_edges = lines.iter().flat_map(|line| edges.iter().map(|(_, edge)| edge / line.lr));
+    let of_edges = lines.iter().flat_map(|line| edges.iter().map(|edge| edge.at(line.lr)));
     let values: Vec<f64> = measured.filter(|v| v.is_finite()).chain(of_edges).collect();
     let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lowest = values.iter().copied().fold(0.0, f64::min);
@@ -110,8 +112,8 @@ pub fn curvature(run: &RunData) -> Option<Markup> {
     let mut figure = Figure::new("curvature", "Curvature of the loss at the first copy", x, y)
         .styled_line(Style::Series(0), "largest eigenvalue", points(|line| line.lambda_max))
         .styled_line(Style::Series(1), "Batch Sharpness", points(|line| line.batch_sharpness));
-    for (name, edge) in edges {
-        figure = figure.theory(name, lines.iter().map(|line| (line.step as f64, edge / line.lr)).collect());
+    for edge in &edges {
+        figure = figure.theory(edge.name(), lines.iter().map(|line| (line.step as f64, edge.at(line.lr))).collect());
     }
     let caption = format!(
         "After step {}: largest eigenvalue {}, Batch Sharpness {} ± {}; a product with the Hessian is off by about {}.",
@@ -124,24 +126,6 @@ pub fn curvature(run: &RunData) -> Option<Markup> {
     Some(figure.caption(caption).chart(260))
 }
 
-/// What the learning rate times the sharpness comes to at the edge of stability, by name. The weight decay of SGD, which the measured
-/// loss does not contain, is left out: it shifts the edge by less than a line is wide.
-fn edges(train: &TrainConfig) -> Vec<(&'static str, f64)> {
-    let momentum = train.momentum;
-    match (train.optimizer, momentum > 0.0) {
-        (Optimizer::AdamW, _) => Vec::new(),
-        (Optimizer::Sgd, false) => vec![("2/lr", 2.0)],
-        (Optimizer::Sgd, true) => {
-            // Full batches: heavy ball, and Nesterov's form (Cohen et al. 2021, appendix B). Small batches: arXiv 2604.14108.
-            let whole = match train.nesterov {
-                true => ("2(1+b)/(1+2b)/lr, full batches", 2.0 * (1.0 + momentum) / (1.0 + 2.0 * momentum)),
-                false => ("2(1+b)/lr, full batches", 2.0 * (1.0 + momentum)),
-            };
-            vec![("2/lr", 2.0), whole, ("2(1-b)/lr, small batches", 2.0 * (1.0 - momentum))]
-        }
-    }
-}
-
 /// Lyapunov exponent along the run: the mean of the logarithms of growth up to each return; `None` if nothing is measured.
 pub fn lyapunov(run: &RunData) -> Option<Markup> {
     let of = |replica: usize| {
@@ -152,7 +136,7 @@ pub fn lyapunov(run: &RunData) -> Option<Markup> {
         };
         run.growth.iter().map(add).collect::<Vec<_>>()
     };
-    let curve = |replica: usize| Curve { style: run.style(replica), label: run.label(replica), points: of(replica) };
+    let curve = |replica: usize| Curve { style: run.style(replica), label: run.short(replica), points: of(replica) };
     let curves: Vec<Curve> = (1..run.ks().len()).take(MAX_CURVES).map(curve).collect();
     let all = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, value)| *value)).filter(|v| v.is_finite());
     let (low, high) = ends(all.chain([0.0]));
@@ -213,7 +197,7 @@ pub fn epochs(run: &RunData) -> Option<Markup> {
         ));
         let curve = |replica: usize| Curve {
             style: run.style(replica),
-            label: run.label(replica),
+            label: run.short(replica),
             points: run.epochs.iter().map(|epoch| (at(epoch), of(epoch)[replica])).collect(),
         };
         Some(with_curves(figure, replicas.clone().map(curve))?.chart(200))
@@ -279,7 +263,7 @@ fn curves(run: &RunData, replicas: &[usize], columns: &[Vec<f64>]) -> Vec<Curve>
     let steps = run.steps.step.iter().map(|step| *step as f64);
     let curve = |&replica: &usize| Curve {
         style: run.style(replica),
-        label: run.label(replica),
+        label: run.short(replica),
         points: steps.clone().zip(columns[replica].iter().copied()).collect(),
     };
     replicas.iter().map(curve).collect()

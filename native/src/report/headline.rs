@@ -4,6 +4,7 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::MAX_K;
 
 use super::data::{MANY, RunData, Verdict};
+use super::treatment::{Treatment, displaced};
 use crate::html::Light;
 use crate::numbers::{about, count, range, thousands};
 
@@ -12,7 +13,7 @@ const MILESTONE: u64 = 20;
 
 /// The headline: one or two sentences.
 pub fn sentence(run: &RunData) -> String {
-    let (last, first) = (run.last_step(), run.label(0));
+    let (last, first) = (run.last_step(), run.named(0));
     let mut before = String::new();
     if run.steps.step.is_empty() {
         return "No step of this run is recorded yet.".to_owned();
@@ -32,6 +33,9 @@ pub fn sentence(run: &RunData) -> String {
             + &format!(
                 "One copy of {network} ({first}) was trained for {steps}; there is no second copy to compare it with."
             );
+    }
+    if let Some(displaced) = displaced(run) {
+        return before + &displaced + &growth(run);
     }
     let (gone, stayed): (Vec<usize>, Vec<usize>) = run.others().iter().partition(|&&r| run.departure(r).is_some());
     let (lost, stayed): (Vec<usize>, Vec<usize>) = stayed.into_iter().partition(|&r| run.is_lost(r));
@@ -55,6 +59,13 @@ pub fn sentence(run: &RunData) -> String {
     format!("{before}{}.", parts.join("; "))
 }
 
+/// How fast the distances of displaced copies grew.
+fn growth(run: &RunData) -> String {
+    let Some(last) = run.growth.last() else { return " No return is recorded yet.".to_owned() };
+    let exponent = range(run.exponents(), about).unwrap_or_else(|| "not finite".to_owned());
+    format!(" Their Lyapunov exponent up to step {} is {exponent} a step.", thousands(last.step))
+}
+
 fn red_names(run: &RunData) -> String {
     let red: Vec<usize> = run.controls().into_iter().filter(|&r| run.departure(r).is_some()).collect();
     run.labels(if red.is_empty() { run.controls() } else { red }.as_slice())
@@ -74,7 +85,7 @@ fn departure(run: &RunData, gone: &[usize]) -> String {
         format!("between step {} and step {}", thousands(steps[first]), thousands(steps[latest]))
     };
     let verb = if gone.len() == 1 { "was" } else { "were" };
-    let mut sentence = format!("{} left {} {when}", run.labels(gone), run.label(0));
+    let mut sentence = format!("{} left {} {when}", run.labels(gone), run.named(0));
     let end = run.sound_lines().saturating_sub(1);
     let milestone = run.line_at(MILESTONE).filter(|&line| steps[line] == MILESTONE && line > latest && line < end);
     if let Some(line) = milestone {
@@ -91,7 +102,7 @@ fn departure(run: &RunData, gone: &[usize]) -> String {
 fn controls(run: &RunData) -> String {
     match run.controls().as_slice() {
         [] => "the run has no control".to_owned(),
-        [one] => format!("the control {} never differed in a bit", run.label(*one)),
+        [one] => format!("the control {} never differed in a bit", run.named(*one)),
         more if more.len() > MANY => format!("none of the {} controls ever differed in a bit", more.len()),
         more => format!("the controls {} never differed in a bit", run.labels(more)),
     }
@@ -99,23 +110,25 @@ fn controls(run: &RunData) -> String {
 
 /// The control lamp: its light, its label, and what it means.
 pub fn lamp(run: &RunData) -> (Light, &'static str, String) {
-    let first = run.label(0);
+    let first = run.named(0);
+    let treatment = Treatment::of(&run.config.train);
     match run.verdict() {
         Verdict::Green => {
             let (names, they) = (run.labels(&run.controls()), if run.controls().len() == 1 { "It" } else { "They" });
             let (why, steps) = (because(run), count(run.last_step(), "step"));
             let meaning = format!(
-                "{why}, so {names} must equal {first} bit for bit. {they} did, after each of {steps}. Whatever else differs \
-                 here, k is the reason."
+                "{why}, so {names} must equal {first} bit for bit. {they} did, after each of {steps}. {}",
+                treatment.reason()
             );
             (Light::Green, "Control green", meaning)
         }
         Verdict::Red(since) => {
             let since = since.map_or_else(String::new, |step| format!(" from step {} on", thousands(step)));
             let meaning = format!(
-                "{} must equal {first} bit for bit, but bits differ{since}. Something other than k changes bits: nothing in \
-                 this report can be attributed to k.",
-                red_names(run)
+                "{} must equal {first} bit for bit, but bits differ{since}. Something other than {cause} changes bits: nothing in \
+                 this report can be attributed to {cause}.",
+                red_names(run),
+                cause = treatment.cause()
             );
             (Light::Red, "Control red", meaning)
         }
@@ -135,27 +148,49 @@ pub fn lamp(run: &RunData) -> (Light, &'static str, String) {
             "No control",
             "A single copy has nothing to differ from. Give two or more k, as in --ks 1,3,2.".to_owned(),
         ),
-        Verdict::NoControl => {
-            let k = run.ks()[0];
-            let is_divided = run.config.train.perturbation != Perturbation::Nextafter;
-            let double = (is_divided && 2 * k <= MAX_K).then(|| format!("k = {}, or ", 2 * k));
-            let meaning = format!(
-                "This run has no copy that must equal {first} bit for bit, so it cannot prove that k alone makes the difference. \
-                 For that, add {}k = {k} a second time to --ks.",
-                double.unwrap_or_default()
-            );
-            (Light::Off, "No control", meaning)
-        }
+        Verdict::NoControl => (Light::Off, "No control", without_control(run, treatment)),
     }
 }
 
+/// Why a run of several copies proves nothing by itself, and how to have a control.
+fn without_control(run: &RunData, treatment: Treatment) -> String {
+    let (first, train) = (run.named(0), &run.config.train);
+    if treatment.by_displacement {
+        return format!(
+            "Copies were displaced from {first} on purpose, so none must equal it bit for bit: a run with --lyapunov has no control. \
+             Whether this adapter keeps equal copies equal, a run without --lyapunov shows, as with --ks 1,3,2."
+        );
+    }
+    let k = run.ks()[0];
+    let proof = format!(
+        "This run has no copy that must equal {first} bit for bit, so it cannot prove that {} alone make{} the difference.",
+        treatment.cause(),
+        if treatment.is_singular() { "s" } else { "" }
+    );
+    if train.perturb.is_empty() {
+        let is_divided = train.perturbation != Perturbation::Nextafter;
+        let double = (is_divided && 2 * k <= MAX_K).then(|| format!("k = {}, or ", 2 * k));
+        return format!("{proof} For that, add {}k = {k} a second time to --ks.", double.unwrap_or_default());
+    }
+    let entry = train.perturb.first().map(ToString::to_string).unwrap_or_default();
+    let and_k = format!("k = {k} to --ks{}", if run.ks().iter().all(|k| *k == 1) { ", if you give it" } else { "" });
+    format!("{proof} For that, add another {entry} to --perturb, and {and_k}.")
+}
+
 /// Why the controls must not differ.
-fn because(run: &RunData) -> &'static str {
-    let controls = run.controls();
+fn because(run: &RunData) -> String {
+    let (controls, train) = (run.controls(), &run.config.train);
+    let same = match (train.perturb.is_empty(), Treatment::of(train).by_k) {
+        (true, _) => "The same k is the same arithmetic",
+        (false, true) => "The same k and the same perturbation, or none, are the same arithmetic",
+        (false, false) if train.perturb(0).is_none() => "Without a perturbation the arithmetic is the same",
+        (false, false) => "The same perturbation is the same arithmetic",
+    };
+    let power = "a power of two divides exactly";
     match controls.iter().filter(|&&r| run.ks()[r] == run.ks()[0]).count() {
-        0 => "A power of two divides exactly",
-        twins if twins == controls.len() => "The same k is the same arithmetic",
-        _ => "The same k is the same arithmetic, and a power of two divides exactly",
+        0 if train.perturb.is_empty() => "A power of two divides exactly".to_owned(),
+        twins if twins == controls.len() => same.to_owned(),
+        _ => format!("{same}, and {power}"),
     }
 }
 
@@ -214,6 +249,13 @@ pub fn facts(run: &RunData) -> Vec<(String, String)> {
     let others: Vec<usize> =
         run.others().into_iter().filter(|&r| run.departure(r).is_some() || !run.is_lost(r)).collect();
     let mut facts = Vec::new();
+    if run.config.train.lyapunov.is_some() {
+        let exponent = range(run.exponents(), about).unwrap_or_else(|| "-".to_owned());
+        facts.push(("Lyapunov exponent a step".to_owned(), exponent));
+        facts.push(("returns".to_owned(), thousands(run.growth.len() as u64)));
+        facts.extend(accuracy(run));
+        return facts;
+    }
     if let Some(line) = others.iter().filter_map(|&r| run.departure(r)).min() {
         facts.push(("first bit differs".to_owned(), format!("step {}", thousands(run.steps.step[line]))));
     }
@@ -227,10 +269,11 @@ pub fn facts(run: &RunData) -> Vec<(String, String)> {
         let step = thousands(run.steps.step[end]);
         facts.push((format!("relative L1 at step {step}"), apart));
     }
-    if let Some(epoch) = run.epochs.last()
-        && let Some(accuracy) = range(epoch.test_accuracy.iter().copied(), |a| format!("{a:.1}"))
-    {
-        facts.push(("test accuracy".to_owned(), format!("{accuracy} %")));
-    }
+    facts.extend(accuracy(run));
     facts
+}
+
+fn accuracy(run: &RunData) -> Option<(String, String)> {
+    let accuracy = range(run.epochs.last()?.test_accuracy.iter().copied(), |a| format!("{a:.1}"))?;
+    Some(("test accuracy".to_owned(), format!("{accuracy} %")))
 }

@@ -5,6 +5,7 @@ mod bits;
 mod comparison;
 mod conclusions;
 pub mod data;
+pub mod edges;
 mod ends;
 mod figures;
 mod headline;
@@ -12,6 +13,9 @@ pub mod layers;
 mod page;
 mod parts;
 mod tables;
+#[cfg(test)]
+mod tests;
+pub mod treatment;
 mod weight;
 
 use std::path::{Path, PathBuf};

@@ -3,9 +3,11 @@
 use maud::{Markup, html};
 
 use super::data::RunData;
+use super::edges::edges;
+use super::treatment;
 use super::{bits, conclusions, ends, figures, headline, tables, weight};
 use crate::failure::Failure;
-use crate::html::{absent, code, document, header, lamp, notice, prose, section};
+use crate::html::{absent, code, document, header, lamp, note, notice, prose, section};
 use crate::numbers::{count, thousands};
 use crate::plot::{CHART_STYLE, heat_style, script};
 
@@ -55,11 +57,19 @@ fn divergence(run: &RunData) -> Markup {
         p {
             "Relative L1 is the mean of 2|a − b| / (|a| + |b|) over the elements of a weight tensor, averaged over all convolutions, \
              or over all matrices of a network without any: 0 where every bit is the same, 2 at most. The axis is logarithmic, so exponential growth is a straight line. Zero has \
-             no place on it: a curve that equals " (run.label(0)) " bit for bit runs on the rail marked 0 below."
+             no place on it: a curve that equals " (run.named(0)) " bit for bit runs on the rail marked 0 below."
         }
+        @if run.has_long_names() { (note(key(run))) }
         (chart)
         @if let Some(charts) = figures::elements(run) { (charts) }
     }
+}
+
+/// The names of the copies whose positions stand beside curves.
+fn key(run: &RunData) -> String {
+    let named = |replica: usize| format!("r{replica}: {}", run.label(replica));
+    let all: Vec<String> = (0..run.ks().len().min(figures::MAX_CURVES + 1)).map(named).collect();
+    format!("Beside the curves are the copies' positions. {}.", all.join("; "))
 }
 
 fn layers(run: &RunData) -> Markup {
@@ -83,11 +93,29 @@ fn curvature(run: &RunData) -> Option<Markup> {
     Some(html! {
         p {
             "The largest eigenvalue is that of the Hessian of the loss, on a fixed part of the training images. Batch Sharpness is the \
-             curvature of single batches along their own gradients. Gradient descent with full batches loses stability where the largest \
-             eigenvalue reaches 2/lr; with small batches, Batch Sharpness settles there."
+             curvature of single batches along their own gradients. " (edge_in_words(run))
         }
         (chart)
     })
+}
+
+/// Where training loses stability, as far as that is known for its optimiser.
+fn edge_in_words(run: &RunData) -> String {
+    let train = &run.config.train;
+    let edges = edges(train);
+    let Some(plain) = edges.first() else { return "For AdamW no edge of stability is drawn.".to_owned() };
+    let (full, small) = (edges.get(1).unwrap_or(plain), edges.get(2).unwrap_or(plain));
+    let which = if train.momentum > 0.0 { "With momentum b, gradient" } else { "Gradient" };
+    let settles = if full == small { "there".to_owned() } else { format!("near {}", small.formula) };
+    let decay = match train.weight_decay > 0.0 {
+        true => " The weight decay is subtracted, because the measured loss does not contain it.",
+        false => "",
+    };
+    format!(
+        "{which} descent with full batches loses stability where the largest eigenvalue reaches {}; with small batches, Batch Sharpness \
+         settles {settles}.{decay}",
+        full.formula
+    )
 }
 
 fn lyapunov(run: &RunData) -> Option<Markup> {
@@ -147,8 +175,16 @@ fn conclusions(run: &RunData) -> Markup {
             div { h3 { "The run does not show" } (list(conclusions::not_shown(run))) }
         }
         dl.terms {
-            dt { "k" }
-            dd { (conclusions::meaning_of_k(run)) }
+            @if let Some(meaning) = treatment::meaning_of_k(&run.config.train) { dt { "k" } dd { (meaning) } }
+            @for (kind, meaning) in treatment::kinds(&run.config.train) { dt { "Perturbation: " (kind) } dd { (meaning) } }
+            @if run.config.train.lyapunov.is_some() {
+                dt { "Displacement" }
+                dd {
+                    "Before the first step a copy is moved to its distance from the first one, in a random direction. Whenever it \
+                     returns, its weights and its optimiser's state come back along the displacement. The logarithms of the growth \
+                     in between add up to the Lyapunov exponent (Benettin et al. 1980)."
+                }
+            }
             dt { "Relative L1" }
             dd {
                 "For a tensor a and the first copy's b: mean over the elements of 2|a − b| / (|a| + |b|), with 0/0 = 0. A run's value \

@@ -30,7 +30,6 @@ pub fn write(out: &Path, folders: &[PathBuf], references: &References) -> Result
 }
 
 fn page(parts: &[RunData], references: &References) -> String {
-    let train = &parts[0].config.train;
     let name = format!("{}, in {} parts", parts[0].name(), parts.len());
     let (light, word, meaning) = match references.difference {
         None if references.lines == 0 => (Light::Off, "nothing compared", "a part has no recorded step yet".to_owned()),
@@ -46,7 +45,7 @@ fn page(parts: &[RunData], references: &References) -> String {
         ),
     };
     let steps = count(parts.iter().map(RunData::last_step).max().unwrap_or(0), "step");
-    let sentence = format!("Each part trains k = {} as the reference of its other copies.", train.ks[0]);
+    let sentence = format!("Each part trains {} as the reference of its other copies.", parts[0].named(0));
     let head = header(format!("{name} · {steps}"), prose(sentence), lamp(light, word, prose(meaning)));
     let copies = html! { @for (i, part) in parts.iter().enumerate() { h3 { "Part " (i) } (tables::finals(part)) } };
     let sections = [
@@ -70,11 +69,17 @@ fn apart(parts: &[RunData]) -> Markup {
         Curve {
             style: part.style(replica),
             // Keep it short: the margin beside the plot is narrow.
-            label: if same == 1 { format!("k = {k}") } else { format!("k = {k}, {i}") },
+            label: match &part.config.train {
+                config if !config.perturb.is_empty() || config.lyapunov.is_some() => {
+                    format!("{}, {i}", config.label(replica))
+                }
+                _ if same == 1 => format!("k = {k}"),
+                _ => format!("k = {k}, {i}"),
+            },
             points: steps.iter().copied().zip(values).collect(),
         }
     });
-    let title = format!("Relative L1 distance to k = {} on the same adapter", parts[0].ks()[0]);
+    let title = format!("Relative L1 distance to {} on the same adapter", parts[0].label(0));
     let Some(figure) = distances("divergence", title, curves.collect()) else {
         return absent(if steps.is_empty() { "No step is recorded yet." } else { "No finite distance is recorded." });
     };

@@ -63,6 +63,7 @@ fn by_replica(run: &RunData, head: &[&str], row: impl Fn(usize) -> Vec<Markup>) 
 fn name(run: &RunData, replica: usize) -> Markup {
     html! {
         span class=(run.style(replica).classes()) { (run.label(replica)) } " "
+        @if run.has_long_names() { small { "r" (replica) } " " }
         @if replica == 0 { small { "reference" } } @else if run.controls().contains(&replica) { small { "control" } }
     }
 }

@@ -41,13 +41,13 @@ flags! {
         /// Train on the first N images only; a full batch has all of them
         images: usize = 1000, quick = 500;
         /// Learning rates
-        lrs: Vec<f64> = vec![0.01, 0.014, 0.02], quick = vec![0.016, 0.018, 0.02];
+        lrs: Vec<f64> = vec![0.008, 0.01, 0.014], quick = vec![0.014, 0.016, 0.018];
         /// Samples in a mini-batch
         batch_size: u32 = 16;
         /// Learning rate times steps of each run with full batches
-        scaled_time: f64 = 60.0, quick = 12.0;
+        scaled_time: f64 = 60.0, quick = 14.0;
         /// Steps of each run with mini-batches
-        steps: u64 = 20_000, quick = 3000;
+        steps: u64 = 20_000, quick = 6000;
         /// Weight decays of further runs, with full batches at the largest rate
         decays: Vec<f64> = vec![0.001, 0.01, 0.1], quick = vec![0.01, 0.1];
         /// Networks of further runs, with full batches at the largest rate
@@ -113,11 +113,33 @@ impl Track {
         last_third(&all) / self.edge()
     }
 
-    /// Whether the edge was reached before the measurements that [`Track::end`] takes.
-    fn has_settled(&self) -> bool {
+    /// The largest eigenvalue.
+    fn eigenvalue(&self) -> Vec<(u64, f64)> {
+        self.run.curvature.iter().map(|line| (line.step, line.lambda_max)).collect()
+    }
+
+    /// Whether the edge was reached before the measurements that [`Track::end`] takes, and the sharpness no longer moves in them by more
+    /// than `within` of the edge.
+    fn has_settled(&self, within: f64) -> bool {
         let all = self.sharpness();
-        let first = all[all.len() - all.len().div_ceil(3)].0;
-        self.reached().is_some_and(|step| step < first)
+        let last = &all[all.len() - all.len().div_ceil(3)..];
+        let drift = of_second_half(last) - of_first_half(last);
+        self.reached().is_some_and(|step| step < last[0].0) && drift.abs() <= within * self.edge()
+    }
+
+    /// Whether a quantity that need not come to the edge no longer moves: neither within the last third, nor from the middle third to the
+    /// last, by more than `within` of its value.
+    fn is_steady(all: &[(u64, f64)], within: f64) -> bool {
+        let (before, last) = all.split_at(all.len() - all.len().div_ceil(3));
+        let drifts = [of_second_half(last) - of_first_half(last), median_of(last) - of_second_half(before)];
+        drifts.iter().all(|drift| drift.abs() <= within * median_of(last).abs())
+    }
+
+    /// Whether the sharpness rises within the last third of the measurements.
+    fn is_rising(&self) -> bool {
+        let all = self.sharpness();
+        let last = &all[all.len() - all.len().div_ceil(3)..];
+        of_second_half(last) > of_first_half(last)
     }
 
     /// The step of the first measurement at which the sharpness has reached 95 % of the edge.
@@ -137,8 +159,19 @@ impl Track {
 
 /// The median of the last third of the values.
 fn last_third(values: &[(u64, f64)]) -> f64 {
-    let last = &values[values.len() - values.len().div_ceil(3)..];
-    median(&last.iter().map(|(_, value)| *value).collect::<Vec<_>>())
+    median_of(&values[values.len() - values.len().div_ceil(3)..])
+}
+
+fn of_first_half(values: &[(u64, f64)]) -> f64 {
+    median_of(&values[..values.len().div_ceil(2)])
+}
+
+fn of_second_half(values: &[(u64, f64)]) -> f64 {
+    median_of(&values[values.len() / 2..])
+}
+
+fn median_of(values: &[(u64, f64)]) -> f64 {
+    median(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>())
 }
 
 fn name(case: Case, lr: f64) -> String {
@@ -203,6 +236,10 @@ impl Edge {
 impl Experiment for Edge {
     fn title(&self) -> String {
         format!("The edge of stability: {} with {} on {}", self.net, self.activation, self.dataset)
+    }
+
+    fn is_in_paper(&self) -> bool {
+        false
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -290,14 +327,14 @@ impl Edge {
         let (eigenvalue, title) = ("largest eigenvalue", "Largest eigenvalue with full batches, in units of 2/lr");
         let mut figures = vec![
             figure("edge-full", title.to_owned(), eigenvalue, &of(Case::Full))
-                .caption("It rises (progressive sharpening) until it reaches 2/lr, and hovers there."),
+                .caption("Cohen et al. 2021: it rises (progressive sharpening) until it reaches 2/lr, and hovers there."),
             figure(
                 "edge-mini",
                 "Batch Sharpness with mini-batches, in units of 2/lr".to_owned(),
                 "Batch Sharpness",
                 &of(Case::Mini),
             )
-            .caption("With mini-batches it is the curvature of single batches along their own gradients that settles at 2/lr."),
+            .caption("arXiv 2412.20553: with mini-batches the curvature of single batches along their own gradients settles at 2/lr."),
         ];
         if !self.decays.is_empty() {
             let title = format!("{title}, by weight decay at lr {largest}");

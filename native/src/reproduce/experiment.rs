@@ -7,11 +7,49 @@ use super::flags::Flags;
 use super::study::{Forecast, Study};
 use crate::failure::Failure;
 
-/// One figure or table of the paper.
+/// What a page says of an experiment's origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// Above the title.
+    pub kicker: &'static str,
+    /// What the quick size is.
+    pub quick: &'static str,
+    /// What the full size is.
+    pub full: &'static str,
+    /// Head of the column with what was to be tested.
+    pub claimed: &'static str,
+}
+
+impl Wording {
+    /// An experiment of the paper.
+    pub const PAPER: Self = Self {
+        kicker: "the paper, reproduced",
+        quick: "This is the quick size, made for a machine without a GPU. It shows the effect; the paper's numbers need the full size.",
+        full: "This is the full size, as published unless a flag below says otherwise.",
+        claimed: "what the paper found",
+    };
+    /// An experiment that is not in the paper: its claims come from other works, from the arithmetic, or from lastbit.
+    pub const BEYOND: Self = Self {
+        kicker: "beyond the paper",
+        quick: "This is the quick size, made for a machine without a GPU. It shows the effect; certainty needs the full size.",
+        full: "This is the full size, unless a flag below says otherwise.",
+        claimed: "what was claimed",
+    };
+}
+
+/// A figure or table of the paper, or an experiment beyond it.
 pub trait Experiment: Flags + Debug {
     /// Title of the page: which part of the paper it is, and its subject.
     fn title(&self) -> String {
         self.about().to_owned()
+    }
+    /// True if the paper has it.
+    fn is_in_paper(&self) -> bool {
+        true
+    }
+    /// What the page says of its origin.
+    fn wording(&self) -> Wording {
+        if self.is_in_paper() { Wording::PAPER } else { Wording::BEYOND }
     }
     /// Checks the values.
     ///

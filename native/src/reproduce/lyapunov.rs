@@ -121,6 +121,10 @@ impl Experiment for Lyapunov {
         format!("The Lyapunov exponent along training: {} with {} on {}", self.net, self.activation, self.dataset)
     }
 
+    fn is_in_paper(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), Failure> {
         let refuse = |text: &str| Err(Failure::usage(text));
         if self.lrs.is_empty() || has_duplicates(&self.lrs) {

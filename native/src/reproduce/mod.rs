@@ -44,6 +44,7 @@
 
 mod checks;
 mod common;
+mod controls;
 mod divergence;
 mod edge;
 mod eigenmodes;

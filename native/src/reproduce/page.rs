@@ -58,7 +58,7 @@ impl Report<'_> {
     fn page(&self) -> Result<String, Failure> {
         let Findings { claims, figures, tables, methods } = self.findings;
         let title = self.experiment.title();
-        let mut sections = vec![section("verdict", "The verdict", verdict(claims))];
+        let mut sections = vec![section("verdict", "The verdict", verdict(claims, self.experiment.wording().claimed))];
         if !figures.is_empty() {
             let drawings = html! { @for figure in figures { (figure.drawing()) } };
             sections.push(section("figures", "Figures", drawings));
@@ -89,11 +89,8 @@ impl Report<'_> {
         if open > 0 {
             parts.push(format!("{open} cannot be decided by these data"));
         }
-        let size = if self.is_quick {
-            "This is the quick size, made for a machine without a GPU. It shows the effect; the paper's numbers need the full size."
-        } else {
-            "This is the full size, as published unless a flag below says otherwise."
-        };
+        let wording = self.experiment.wording();
+        let size = if self.is_quick { wording.quick } else { wording.full };
         let below = html! {
             (lamp(light, word, list(&parts) + "."))
             @if let broken @ [_, ..] = self.environment.broken.as_slice() {
@@ -103,7 +100,7 @@ impl Report<'_> {
             (notice(size))
         };
         let name = self.experiment.name();
-        let above = format!("the paper, reproduced · {name} · {} size", if self.is_quick { "quick" } else { "full" });
+        let above = format!("{} · {name} · {} size", wording.kicker, if self.is_quick { "quick" } else { "full" });
         header(above, title, below)
     }
 
@@ -146,7 +143,8 @@ impl Report<'_> {
     }
 }
 
-fn verdict(claims: &[Claim]) -> Markup {
+/// The claims as a table; `claimed` is the head of the column with what was to be tested.
+fn verdict(claims: &[Claim], claimed: &str) -> Markup {
     let row = |claim: &Claim| {
         let class = match claim.agrees {
             Agreement::Yes => "yes",
@@ -156,7 +154,7 @@ fn verdict(claims: &[Claim]) -> Markup {
         let agrees = html! { span.agrees.(class) { (claim.agrees.word()) } };
         vec![cell(&claim.about), cell(&claim.paper), cell(&claim.found), agrees, cell(&claim.certainty)]
     };
-    let head = ["claim", "what the paper found", "what this run found", "agrees", "how sure one can be"];
+    let head = ["claim", claimed, "what this run found", "agrees", "how sure one can be"];
     table("claims", &head, claims.iter().map(row))
 }
 
@@ -173,6 +171,57 @@ fn shown(data: &Table) -> Markup {
             h3 { (data.title) }
             (table("numbers", &head, data.rows.iter().map(|row| row.iter().map(content).collect())))
             @if !data.note.is_empty() { (note(&data.note)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ArgMatches;
+
+    use super::super::edge::Edge;
+    use super::super::fig2::Fig2;
+    use super::super::flags::Flags;
+    use super::super::lyapunov::Lyapunov;
+    use super::super::poke::Poke;
+    use super::super::sources::Sources;
+    use super::*;
+
+    fn page(experiment: &dyn Experiment, is_quick: bool) -> String {
+        let environment: Environment = serde_json::from_value(json!({
+            "version": "0", "adapter": "a", "driver": "d", "backend": "b", "software": true
+        }))
+        .unwrap();
+        let claim = Claim {
+            about: "a".to_owned(),
+            paper: "p".to_owned(),
+            found: "f".to_owned(),
+            agrees: Agreement::Yes,
+            certainty: "c".to_owned(),
+        };
+        let findings = Findings { claims: vec![claim], ..Findings::default() };
+        let command = "lastbit reproduce";
+        let (environment, findings) = (&environment, &findings);
+        Report { experiment, is_quick, command, environment, origins: Vec::new(), findings }.page().unwrap()
+    }
+
+    fn read<E: Flags + Experiment + 'static>() -> Box<dyn Experiment> {
+        let given: Option<&ArgMatches> = None;
+        Box::new(E::read(given, true))
+    }
+
+    #[test]
+    fn only_experiments_of_the_paper_claim_to_be_published() {
+        let of_the_paper = ["the paper, reproduced", "what the paper found", "as published", "the paper's numbers"];
+        let says = |experiment: &dyn Experiment| {
+            let pages = [true, false].map(|is_quick| page(experiment, is_quick)).concat();
+            of_the_paper.map(|text| pages.contains(text))
+        };
+        assert_eq!(says(&*read::<Fig2>()), [true; 4]);
+        for experiment in [read::<Edge>(), read::<Lyapunov>(), read::<Poke>(), read::<Sources>()] {
+            assert_eq!(says(&*experiment), [false; 4], "{}", experiment.name());
+            let page = page(&*experiment, true);
+            assert!(page.contains("beyond the paper") && page.contains("what was claimed"), "{}", experiment.name());
         }
     }
 }

@@ -11,7 +11,7 @@ use super::checks::has_duplicates;
 use super::findings::table;
 use super::flags::flags;
 use super::run::{Run, constant_rate};
-use super::{Experiment, Findings, Forecast, Further, Study};
+use super::{Agreement, Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
 use crate::plot::{Axis, Figure};
 
@@ -54,8 +54,8 @@ struct End {
     at: u64,
     /// `ulp`, or the size of the noise.
     kind: String,
-    /// Whether every step before the perturbation has distance 0.
-    is_equal_before: bool,
+    /// Whether every step before the perturbation has distance 0; unknown if one has no number.
+    is_equal_before: Agreement,
     /// Relative L1 to the undisturbed copy after the last step.
     distance: f64,
     /// Test images that the two classify differently, in percent.
@@ -64,6 +64,11 @@ struct End {
     correlation: f64,
     /// Barriers in the loss on the training and on the test images.
     barriers: [f64; 2],
+}
+
+/// Whether two copies at this distance are equal; unknown if it has no number.
+fn is_equal(distance: f64) -> Agreement {
+    if distance.is_nan() { Agreement::CannotTell } else { Agreement::of(distance == 0.0) }
 }
 
 impl Poke {
@@ -114,13 +119,14 @@ impl Poke {
         let ends = pokes.map(|(index, poke)| {
             let replica = index + 1;
             let before = run.steps.iter().zip(&run.rel_l1[replica]).take_while(|(step, _)| **step < poke.step);
+            let before = before.map(|(_, distance)| *distance);
             let similarity = outputs[0].similarity(&outputs[replica], &labels);
             let pair = compared.pairs.iter().find(|pair| pair.b.replica == replica);
             End {
                 seed,
                 at: poke.step,
                 kind: if poke.kind == PokeKind::Ulp { "ulp".to_owned() } else { poke.size.to_string() },
-                is_equal_before: before.into_iter().all(|(_, distance)| *distance == 0.0),
+                is_equal_before: before.map(is_equal).fold(Agreement::Yes, Agreement::and),
                 distance: run.rel_l1[replica].last().copied().unwrap_or(f64::NAN),
                 disagreement: similarity.disagreement,
                 correlation: similarity.correlation,
@@ -135,6 +141,10 @@ impl Poke {
 impl Experiment for Poke {
     fn title(&self) -> String {
         format!("One perturbation at one step: {} with {} on {}", self.net, self.activation, self.dataset)
+    }
+
+    fn is_in_paper(&self) -> bool {
+        false
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -193,7 +203,7 @@ fn tables(ends: &[End]) -> super::Table {
         "seed" = end.seed,
         "step" as "perturbed before step" = end.at,
         "size" = end.kind,
-        "equal_before" as "equal until then" = if end.is_equal_before { "yes" } else { "no" },
+        "equal_before" as "equal until then" = end.is_equal_before.word(),
         "rel_l1" as "relative L1 at the end" = end.distance,
         "disagreement" as "disagreement, %" = end.disagreement,
         "correlation" as "correlation of the softmax" = end.correlation,

@@ -168,6 +168,10 @@ impl Precision {
 }
 
 impl Experiment for Precision {
+    fn is_in_paper(&self) -> bool {
+        false
+    }
+
     fn title(&self) -> String {
         format!(
             "What precision changes: {} with {} on {} in float32 and float64",

@@ -234,6 +234,10 @@ impl Experiment for Sources {
         format!("What makes trainings end differently: {} with {} on {}", self.net, self.activation, self.dataset)
     }
 
+    fn is_in_paper(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<(), Failure> {
         let refuse = |text: String| Err(Failure::usage(text));
         let most = MAX_K.div_ceil(2);

@@ -97,8 +97,7 @@ impl Threshold {
 
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
         study.train_parallel(&self.runs(lr))?;
-        let mut probe =
-            Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: Agreement::Yes, curve: Vec::new() };
+        let mut probe = Probe { lr, steps: 0, distances: Vec::new(), controls: Vec::new(), curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
             let points = divergence::of_replica(&run, PERTURBED);
@@ -106,7 +105,7 @@ impl Threshold {
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
             probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
-            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero);
+            probe.controls.push(run.are_controls_zero);
             probe.steps = points.len() as u64;
             if probe.curve.is_empty() {
                 probe.curve = points.iter().map(|(step, distance)| (*step as f64 * lr, *distance)).collect();
@@ -127,7 +126,8 @@ struct Probe {
     steps: u64,
     /// `[seed]`: distance at the end, the median of the last tenth of the steps. Infinite if a number was not finite.
     distances: Vec<f64>,
-    are_controls_zero: Agreement,
+    /// `[seed]`: whether the control stayed at zero.
+    controls: Vec<Agreement>,
     /// Scaled time and distance of the first seed, step by step.
     curve: Vec<(f64, f64)>,
 }

@@ -69,12 +69,14 @@ pub struct EndsPair {
     /// Barrier in the loss on test images.
     #[serde(deserialize_with = "or_nan")]
     pub test_barrier: f64,
-    /// Test images that the two classify differently, in percent.
+    /// Test images that the two classify differently, in percent. Like all below NaN, in the file null, if a network is not finite.
+    #[serde(deserialize_with = "or_nan")]
     pub disagreement: f64,
     /// Pearson's correlation of the softmax outputs.
     #[serde(deserialize_with = "or_nan")]
     pub correlation: f64,
     /// Gain of the mean of the softmax outputs, in percentage points of accuracy.
+    #[serde(deserialize_with = "or_nan")]
     pub ensemble_gain: f64,
     /// Pearson's correlation of the logits.
     #[serde(deserialize_with = "or_nan")]
@@ -83,8 +85,10 @@ pub struct EndsPair {
     #[serde(deserialize_with = "or_nan")]
     pub logit_rank_correlation: f64,
     /// Gain of the mean of the logits, in percentage points of accuracy.
+    #[serde(deserialize_with = "or_nan")]
     pub logit_ensemble_gain: f64,
     /// Accuracies of both on the test images, in percent.
+    #[serde(deserialize_with = "or_nan_both")]
     pub accuracy: [f64; 2],
     /// The line between them.
     pub line: LineColumns,
@@ -101,11 +105,13 @@ pub struct LineColumns {
     #[serde(deserialize_with = "or_nans")]
     pub train_loss: Vec<f64>,
     /// Accuracy on training images, in percent.
+    #[serde(deserialize_with = "or_nans")]
     pub train_accuracy: Vec<f64>,
     /// Mean loss on test images.
     #[serde(deserialize_with = "or_nans")]
     pub test_loss: Vec<f64>,
     /// Accuracy on test images, in percent.
+    #[serde(deserialize_with = "or_nans")]
     pub test_accuracy: Vec<f64>,
 }
 
@@ -210,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_as_it_was_written() {
-        let outputs = Outputs::new(2, vec![0.0, 0.0]);
-        let score = Score { loss: f64::NAN, accuracy: 50.0 };
+        let outputs = Outputs::new(2, vec![f32::NAN, 0.0]);
+        let score = Score { loss: f64::NAN, accuracy: outputs.accuracy(&[1]) };
         let ends = Ends {
             line: vec![LinePoint { t: 0.0, train: score, test: Score { loss: 1.5, accuracy: 40.0 } }],
             scores: [score; 2],
@@ -231,7 +237,12 @@ mod tests {
         let text = record.to_text().unwrap();
         let found = EndsRecord::parse(&text).unwrap();
         let pair = &found.pairs[0];
-        assert!(pair.train_barrier.is_nan() && pair.correlation.is_nan(), "what has no number is null: {text}");
+        let of_outputs = [pair.disagreement, pair.correlation, pair.ensemble_gain, pair.logit_correlation];
+        let others = [pair.logit_rank_correlation, pair.logit_ensemble_gain, pair.accuracy[0], pair.accuracy[1]];
+        let unknown = [of_outputs, others].concat();
+        assert!(unknown.iter().all(|value| value.is_nan()), "what has no number is null: {text}");
+        assert!(pair.train_barrier.is_nan() && pair.line.train_accuracy[0].is_nan(), "{text}");
+        assert_eq!(pair.line.test_accuracy, [40.0]);
         assert_eq!((pair.test_barrier, pair.tensors[0].norms[0], pair.b.replica), (0.0, 1.0, 3));
         assert_eq!(found.to_text().unwrap(), text);
         assert_eq!(EndsRecord::parse(&text.replace("0.25", "0.26")), None);

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
+use lastbit_core::train::Reported;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -137,20 +138,20 @@ impl Journal {
         Ok(Syncer { files: [clone(&self.metrics)?, clone(&self.timing)?] })
     }
 
-    /// Cuts both files back to step `step`, and the metrics to at most `known` bytes. The evaluation after that step stays if
-    /// `is_evaluated`. Calls `kept` with each line that stays in the metrics, and then, before it removes the rest, `before` with the
+    /// Cuts both files back to step `step`, and the metrics to at most `known` bytes. Lines that follow that step stay as
+    /// `reported` says. Calls `kept` with each line that stays in the metrics, and then, before it removes the rest, `before` with the
     /// digest of what stays.
     pub fn cut(
         &mut self,
         (step, known): (u64, u64),
-        is_evaluated: bool,
+        reported: Reported,
         mut kept: impl FnMut(&Value),
         before: impl FnOnce(Digest) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         self.metrics.keep(known, |line| {
             let at = line["step"].as_u64().unwrap_or(u64::MAX);
             // A run that begins again measures the initial weights again.
-            let stays_here = step > 0 && (is_evaluated || line["kind"] != "epoch");
+            let stays_here = step > 0 && reported.has(line["kind"].as_str().unwrap_or_default());
             let stays = at < step || (at == step && stays_here);
             if stays {
                 kept(line);
@@ -208,16 +209,21 @@ mod tests {
     }
 
     const LINES: &str = "{\"kind\":\"step\",\"step\":1}\n{\"kind\":\"layers\",\"step\":1}\n{\"kind\":\"step\",\"step\":2}\n\
-                         {\"kind\":\"epoch\",\"step\":2}\n{\"kind\":\"step\",\"step\":3}\n{\"kind\":\"st";
+                         {\"kind\":\"epoch\",\"step\":2}\n{\"kind\":\"curvature\",\"step\":2}\n{\"kind\":\"step\",\"step\":3}\n{\"kind\":\"st";
 
     #[test]
-    fn the_evaluation_of_the_last_step_stays_if_it_is_done() {
-        for (step, is_evaluated, lines) in [(2, true, 4), (2, false, 3), (1, false, 2), (0, false, 0), (9, false, 5)] {
+    fn what_follows_the_last_step_stays_if_it_is_done() {
+        let none = Reported::default();
+        let evaluated = Reported { evaluation: true, ..none };
+        let all = Reported { measurements: true, ..evaluated };
+        for (step, reported, lines) in
+            [(2, all, 5), (2, evaluated, 4), (2, none, 3), (1, none, 2), (0, none, 0), (9, none, 6)]
+        {
             let (path, _folder, mut journal) = journal("cut", LINES);
             let before = Digest::of(&LINES.as_bytes()[..40]);
             assert_eq!(journal.check(&before), Ok(()));
             let mut seen = 0;
-            journal.cut((step, u64::MAX), is_evaluated, |_| seen += 1, |_| Ok(())).unwrap();
+            journal.cut((step, u64::MAX), reported, |_| seen += 1, |_| Ok(())).unwrap();
             journal.metrics("{}").unwrap();
             let text = std::fs::read_to_string(path.join(METRICS_FILE)).unwrap();
             let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();
@@ -233,7 +239,7 @@ mod tests {
     fn lines_that_no_checkpoint_saw_do_not_stay() {
         let (path, _folder, mut journal) = journal("known", LINES);
         let known = LINES.find("{\"kind\":\"epoch\"").unwrap();
-        journal.cut((2, known as u64), true, |_| {}, |_| Ok(())).unwrap();
+        journal.cut((2, known as u64), Reported { evaluation: true, measurements: true }, |_| {}, |_| Ok(())).unwrap();
         assert_eq!(std::fs::read_to_string(path.join(METRICS_FILE)).unwrap(), LINES[..known]);
         std::fs::remove_dir_all(path).unwrap();
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use lastbit_core::train::{Start, State, TrainError, Trainer, Tuning, Weights};
+use lastbit_core::train::{Reported, Start, State, TrainError, Trainer, Tuning, Weights};
 use pollster::block_on;
 
 use super::checkpoint_manifest::CheckpointManifest;
@@ -15,7 +15,7 @@ use super::integrity::missing_checkpoint;
 use super::journal::Journal;
 use super::layout::{CONFIG_FILE, MANIFEST_FILE};
 use super::manifest::{Found, Manifest, OnChange};
-use super::prepared::{Prepared, check_flip, initial_weights};
+use super::prepared::{Prepared, check_changes, initial_weights};
 use super::session::Session;
 use super::summary::{FoundSummary, Summary};
 use crate::failure::Failure;
@@ -70,8 +70,8 @@ impl Prepared {
         let (context, dataset) = (Rc::clone(context), Arc::clone(&images.dataset));
         let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, tuning, start))
             .map_err(|error| start_failure(error, config))?;
+        check_changes(config, trainer.total_steps())?;
         if let Some(flip) = &config.host.flip_bit {
-            check_flip(&flip.0, trainer.total_steps())?;
             block_on(trainer.flip_bit(flip.0.clone()))?;
             let replica = flip.0.replica;
             if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
@@ -188,7 +188,7 @@ fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
     }
 }
 
-/// Cuts the metrics and timing back to the recovered checkpoint. Returns its step and whether the evaluation after it is on the disk;
+/// Cuts the metrics and timing back to the recovered checkpoint. Returns its step and what of that which follows it is on the disk;
 /// `None` without a checkpoint.
 fn cut(
     journal: &mut Journal,
@@ -196,20 +196,20 @@ fn cut(
     summary: &mut Summary,
     trainer: &Trainer,
     recovered: &Recovered,
-) -> Result<Option<(u64, bool)>, Failure> {
+) -> Result<Option<(u64, Reported)>, Failure> {
     let state = recovered.state.as_ref();
     let step = state.map_or(0, |state| state.step);
     // A run that became longer loses the evaluation at its former end, so that it equals one that had this length from the
     // start.
-    let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
-    let renew = |metrics| match state.filter(|state| state.evaluated && !is_evaluated) {
+    let reported = trainer.reported();
+    let renew = |metrics| match state.filter(|state| state.reported != reported) {
         // The checkpoint contains that evaluation: replace it by one that does not.
         Some(state) => {
-            let state = State { evaluated: false, ..state.clone() };
+            let state = State { reported, ..state.clone() };
             checkpoints.save(trainer.network(), trainer.config(), &state, metrics)
         }
         None => Ok(()),
     };
-    journal.cut((step, recovered.metrics_bytes), is_evaluated, |line| summary.add_line(line), renew)?;
-    Ok(state.map(|_| (step, is_evaluated)))
+    journal.cut((step, recovered.metrics_bytes), reported, |line| summary.add_line(line), renew)?;
+    Ok(state.map(|_| (step, reported)))
 }

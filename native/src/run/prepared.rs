@@ -11,7 +11,7 @@ use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::self_test::Check;
-use lastbit_core::train::{FlipBit, MemoryLimits, Plan, Schedule, Tuning, Weights, memory_estimate, plan};
+use lastbit_core::train::{MemoryLimits, Plan, Schedule, Tuning, Weights, memory_estimate, plan};
 
 use super::environment::Environment;
 use super::manifest::Manifest;
@@ -133,10 +133,10 @@ impl Prepared {
         Manifest::new(&self.config, self.environment(), &self.images, &self.plan.network)
     }
 
-    /// Refuses initial weights and an injected fault that cannot be used, as [`Prepared::open`] would in a new folder.
+    /// Refuses initial weights, perturbations and an injected fault that cannot be used, as [`Prepared::open`] would in a new folder.
     pub fn check_inputs(&self) -> Result<(), Failure> {
+        check_changes(&self.config, self.forecast().length.steps)?;
         if let Some(FlipBitText(flip)) = &self.config.host.flip_bit {
-            check_flip(flip, self.forecast().length.steps)?;
             flip.offset(&self.plan.network, self.config.train.ks.len())?;
         }
         if self.config.host.init.is_some() {
@@ -211,13 +211,15 @@ pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights,
 /// Bytes that a state dict may hold beside the network's own tensors.
 const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
 
-/// Refuses to flip a bit after the run's last step.
-pub fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
-    if flip.step > total_steps {
-        let step = flip.step;
-        return Err(Failure::usage(format!(
-            "--flip-bit: there is no step {step}, the run ends after step {total_steps}"
-        )));
+/// Refuses to change weights at steps after the run's last one.
+pub fn check_changes(config: &RunConfig, total_steps: u64) -> Result<(), Failure> {
+    let flip = config.host.flip_bit.iter().map(|flip| ("--flip-bit", flip.0.step));
+    let pokes = config.train.perturb.iter().filter_map(|perturb| perturb.0.as_ref());
+    let pokes = pokes.map(|poke| ("--perturb", poke.step));
+    match flip.chain(pokes).find(|(_, step)| *step > total_steps) {
+        Some((flag, step)) => {
+            Err(Failure::usage(format!("{flag}: there is no step {step}, the run ends after step {total_steps}")))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }

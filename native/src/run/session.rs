@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use lastbit_core::train::{Event, StepEvent, Trainer};
+use lastbit_core::train::{Event, Reported, StepEvent, Trainer};
 use pollster::block_on;
 
 use super::checkpoints::Checkpoints;
@@ -41,8 +41,8 @@ pub struct Session {
     pub(super) first_files: Option<(Unsynced, FirstFiles)>,
     /// Summary of the run so far.
     pub(super) summary: Summary,
-    /// Step of the newest checkpoint, and whether it contains the evaluation after that step.
-    pub(super) saved: Option<(u64, bool)>,
+    /// Step of the newest checkpoint, and what of that which follows the step it contains.
+    pub(super) saved: Option<(u64, Reported)>,
     /// Fault injector: the step after which the device is destroyed.
     pub(super) lose_device: Option<u64>,
 }
@@ -57,8 +57,6 @@ struct Live {
     step: Instant,
     /// When the last checkpoint was handed over.
     checkpoint: Instant,
-    /// Step of the last evaluation.
-    evaluated: Option<u64>,
     /// By replica: true if the warning about numbers that are not finite has been printed.
     is_reported: Vec<bool>,
     /// Dropped last: the bars stay until the last save has ended.
@@ -90,9 +88,8 @@ impl Session {
         }
         let tensorboard =
             self.config.host.tensorboard.then(|| TensorBoard::begin(self.folder.path(), ks)).transpose()?;
-        let evaluated = self.saved.filter(|(_, is_evaluated)| *is_evaluated).map(|(step, _)| step);
         let is_reported = vec![false; ks.len()];
-        Ok(Live { screen, saver, first_files, tensorboard, step: now, checkpoint: now, evaluated, is_reported })
+        Ok(Live { screen, saver, first_files, tensorboard, step: now, checkpoint: now, is_reported })
     }
 
     /// Trains until the end or a signal.
@@ -174,7 +171,6 @@ impl Session {
                     if self.config.host.keep_logits {
                         write_logits(&mut self.trainer, self.folder.path(), epoch.step)?;
                     }
-                    live.evaluated = Some(epoch.step);
                     live.step = Instant::now();
                 }
                 Event::Curvature(_) => live.step = Instant::now(),
@@ -226,7 +222,7 @@ impl Session {
         self.record(events, live)?;
         live.tensorboard.as_mut().map_or(Ok(()), TensorBoard::flush)?;
         let step = self.trainer.step();
-        let content = (step, live.evaluated == Some(step));
+        let content = (step, self.trainer.reported());
         let is_new = self.saved != Some(content);
         if step > 0 && (is_new || is_finished) {
             let state = block_on(self.trainer.state())?;

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::decode_weights;
-use lastbit_core::train::{Difference, Event, ReplicaState, Start, State, Trainer, Tuning, Weights, difference};
+use lastbit_core::train::{
+    Difference, Event, ReplicaState, Reported, Start, State, Trainer, Tuning, Weights, difference,
+};
 use pollster::block_on;
 
 use super::metrics::{LineDifference, MetricsReader};
@@ -86,9 +88,9 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         None => Start::Weights(begin(run, &network, &prepared, &mut found)?),
     };
     saved_states.drain(..from.map_or(0, |index| index + 1));
-    let (begun, is_evaluated) = match &start {
-        Start::State(state) => (state.step, state.evaluated),
-        Start::Weights(_) | Start::Fresh => (0, false),
+    let (begun, reported) = match &start {
+        Start::State(state) => (state.step, state.reported),
+        Start::Weights(_) | Start::Fresh => (0, Reported::default()),
     };
 
     if let Found::Whole(old) = Manifest::read(run) {
@@ -103,8 +105,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     let mut recorded = MetricsReader::open(run)?;
     let is_before = |recorded: &MetricsReader| {
         // A replay from the initial weights measures them again.
-        let is_known_here = |kind: &str| begun > 0 && (is_evaluated || kind != "epoch");
-        let known = |step, kind: &str| step < begun || (step == begun && is_known_here(kind));
+        let known = |step, kind: &str| step < begun || (step == begun && begun > 0 && reported.has(kind));
         recorded.peek().is_some_and(|line| known(line.step(), line.value["kind"].as_str().unwrap_or("")))
     };
     while is_before(&recorded) {

@@ -11,11 +11,15 @@ import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
 import "./run.css";
 
-/** A value at which gradient descent loses stability: `times` / learning rate. */
+/** A value at which gradient descent loses stability: `times` / learning rate - `decay`. */
 export interface Edge {
   label: string;
   times: number;
+  /** The weight decay, which the measured loss does not contain: it adds its value to every eigenvalue of the Hessian of what is trained. */
+  decay: number;
 }
+
+const edgeAt = ({ times, decay }: Edge, lr: number): number => times / lr - decay;
 
 /** The axis is logarithmic if a value exceeds this, as in a native report. */
 const MOST_LINEAR = 1e4;
@@ -23,19 +27,22 @@ const MOST_LINEAR = 1e4;
 const MOST_ROWS = 100;
 
 /**
- * The edges of a run, the plain one first. The weight decay of SGD, which the measured loss does not contain, is left out: it shifts the
- * edge by less than a line is wide. Full batches with momentum: Cohen et al. 2021, appendix B. Small batches: arXiv 2604.14108.
+ * The edges of a run, the plain one first. Full batches with momentum: Cohen et al. 2021, appendix B. Small batches: arXiv 2604.14108.
  */
 export function edgesOf(values: Values): Edge[] {
   if (values["optimizer"] === "adamw") return [];
-  const plain = { label: "2/lr", times: 2 };
-  const b = Number(values["momentum"]);
+  const [b, decay] = [Number(values["momentum"]), Number(values["weight-decay"] ?? 0)];
+  const edge = (formula: string, times: number, name = (edge: string): string => edge): Edge => ({
+    label: name(decay > 0 ? `${formula} - ${decay}` : formula), times, decay,
+  });
+  const plain = edge("2/lr", 2);
   if (!(b > 0)) return [plain];
-  const whole =
-    values["nesterov"] === "true"
-      ? { label: t("{edge}, full batches", { edge: "2(1+b)/(1+2b)/lr" }), times: (2 * (1 + b)) / (1 + 2 * b) }
-      : { label: t("{edge}, full batches", { edge: "2(1+b)/lr" }), times: 2 * (1 + b) };
-  return [plain, whole, { label: t("{edge}, small batches", { edge: "2(1-b)/lr" }), times: 2 * (1 - b) }];
+  const whole = (edge: string): string => t("{edge}, full batches", { edge });
+  return [
+    plain,
+    values["nesterov"] === "true" ? edge("2(1+b)/(1+2b)/lr", (2 * (1 + b)) / (1 + 2 * b), whole) : edge("2(1+b)/lr", 2 * (1 + b), whole),
+    edge("2(1-b)/lr", 2 * (1 - b), (edge) => t("{edge}, small batches", { edge })),
+  ];
 }
 
 /** The styles of the lines of edges, in the order of {@link edgesOf}. */
@@ -53,7 +60,7 @@ export function curvatureCurves(lines: readonly CurvatureEvent[], edges: readonl
   return [
     { label: t("largest eigenvalue"), colour: "c0", values: column(lines, ({ lambdaMax }) => lambdaMax) },
     { label: "Batch Sharpness", colour: "c1", values: column(lines, ({ batchSharpness }) => batchSharpness) },
-    ...edges.map(({ label, times }, i) => ({ label, ...EDGE_LINES[i]!, values: column(lines, ({ lr }) => times / lr) })),
+    ...edges.map((edge, i) => ({ label: edge.label, ...EDGE_LINES[i]!, values: column(lines, ({ lr }) => edgeAt(edge, lr)) })),
   ];
 }
 
@@ -65,14 +72,15 @@ export function curvatureText(lines: readonly CurvatureEvent[], edges: readonly 
   const [plain] = edges;
   const found = { step: formatCount(step), value: readableNumber(lambdaMax ?? Number.NaN), batches: readableNumber(batchSharpness ?? Number.NaN) };
   if (plain === undefined) return t("After step {step}: largest eigenvalue {value}, Batch Sharpness {batches}.", found);
-  const edge = readableNumber(plain.times / lr);
-  return t("After step {step}: largest eigenvalue {value}, Batch Sharpness {batches}; 2/lr is {edge}.", { ...found, edge });
+  return t("After step {step}: largest eigenvalue {value}, Batch Sharpness {batches}; {name} is {edge}.", {
+    ...found, name: plain.label, edge: readableNumber(edgeAt(plain, lr)),
+  });
 }
 
 /** The first step after which the largest eigenvalue was at the plain edge or beyond. */
 export function crossedAt(lines: readonly CurvatureEvent[], edges: readonly Edge[]): number | undefined {
   const [plain] = edges;
-  return plain === undefined ? undefined : lines.find(({ lambdaMax, lr }) => (lambdaMax ?? 0) * lr >= plain.times)?.step;
+  return plain === undefined ? undefined : lines.find(({ lambdaMax, lr }) => (lambdaMax ?? Number.NaN) >= edgeAt(plain, lr))?.step;
 }
 
 /** Plot, line and table; hidden while the run measures no curvature, unless it is fixed. */
@@ -117,7 +125,7 @@ export class CurvaturePlot implements Component {
     this.plot.set({ ...this.withPinned(x, own, log), log });
     setText(this.line, curvatureText(lines, edges));
     const crossed = crossedAt(lines, edges);
-    setText(this.heard, crossed === undefined ? "" : t("The largest eigenvalue has reached 2/lr by step {step}.", { step: crossed }));
+    setText(this.heard, crossed === undefined ? "" : t("The largest eigenvalue has reached {name} by step {step}.", { name: edges[0]!.label, step: crossed }));
     this.showTable(record, edges);
   }
 
@@ -155,7 +163,7 @@ export class CurvaturePlot implements Component {
     for (const { step, lr, lambdaMax, batchSharpness, batchSharpnessError } of lines.slice(Math.max(this.shown, lines.length - MOST_ROWS))) {
       const mean = readableNumber(batchSharpness ?? Number.NaN);
       const error = (batchSharpnessError ?? 0) > 0 ? ` ± ${readableNumber(batchSharpnessError!)}` : "";
-      const cells = [readableNumber(lambdaMax ?? Number.NaN), `${mean}${error}`, ...edges.map(({ times }) => readableNumber(times / lr))];
+      const cells = [readableNumber(lambdaMax ?? Number.NaN), `${mean}${error}`, ...edges.map((edge) => readableNumber(edgeAt(edge, lr)))];
       this.body.append(h("tr", {}, h("th", { scope: "row" }, formatCount(step)), ...cells.map((cell) => h("td", {}, cell))));
     }
     while (this.body.children.length > MOST_ROWS) this.body.firstElementChild!.remove();

@@ -19,13 +19,27 @@ const measured = (step, lambdaMax, batchSharpness = 1, lr = 0.05) => ({
 });
 
 test("the edges of a run are those of a native report", () => {
-  const edges = (values) => edgesOf(values).map(({ label, times }) => [label, Number(times.toPrecision(6))]);
+  const edges = (values) => edgesOf(values).map(({ label, times, decay }) => [label, Number(times.toPrecision(6)), ...(decay > 0 ? [decay] : [])]);
   assert.deepEqual(edges({ optimizer: "sgd", momentum: "0", nesterov: "true" }), [["2/lr", 2]]);
   assert.deepEqual(edges({ optimizer: "sgd", momentum: "0.9", nesterov: "true" }), [
     ["2/lr", 2], ["2(1+b)/(1+2b)/lr, full batches", 1.35714], ["2(1-b)/lr, small batches", 0.2],
   ]);
   assert.deepEqual(edges({ optimizer: "sgd", momentum: "0.9", nesterov: "false" })[1], ["2(1+b)/lr, full batches", 3.8]);
   assert.deepEqual(edges({ optimizer: "adamw", momentum: "0.9", nesterov: "true" }), []);
+});
+
+test("the weight decay, which the measured loss does not contain, is subtracted from an edge", () => {
+  // The one-layer network: dt 0.01, alpha 20.
+  const edges = edgesOf({ momentum: "0", "weight-decay": "20" });
+  const lines = [measured(0, 150, 1, 0.01), measured(10, 185, 1, 0.01), measured(20, null, 1, 0.01)];
+  const drawn = curvatureCurves(lines, edges)[2];
+  assert.deepEqual([drawn.label, ...drawn.values], ["2/lr - 20", 180, 180, 180]);
+  assert.equal(crossedAt(lines, edges), 10);
+  assert.equal(curvatureText(lines.slice(0, 2), edges), "After step 10: largest eigenvalue 185, Batch Sharpness 1; 2/lr - 20 is 180.");
+  assert.equal(crossedAt([measured(0, null, 1, 1)], edges), undefined, "not measured, although no sharpness is below the edge");
+  assert.deepEqual(edgesOf({ momentum: "0.9", nesterov: "false", "weight-decay": "0.01" }).map(({ label }) => label), [
+    "2/lr - 0.01", "2(1+b)/lr - 0.01, full batches", "2(1-b)/lr - 0.01, small batches",
+  ]);
 });
 
 test("measurements become curves, with the edge at the rate of each", () => {

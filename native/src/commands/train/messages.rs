@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::time_text;
-use crate::progress::ks_text;
+use crate::progress::replicas_text;
 use crate::run::{Outcome, Prepared, Summary};
 use crate::terminal::warn;
 
@@ -36,11 +36,11 @@ pub fn announcement(trainer: &Trainer, images: &Images, out: &Path, first_step: 
     };
     let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
     format!(
-        "training {} on {}{} with k = {}{from}, {} steps, on '{}'{with} -> {}",
+        "training {} on {}{} with {}{from}, {} steps, on '{}'{with} -> {}",
         trainer.network().name,
         config.dataset,
         images.origin_note(),
-        ks_text(&config.ks),
+        replicas_text(config),
         trainer.total_steps(),
         adapter.name,
         out.display()

@@ -110,6 +110,11 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
     if whole.host.flip_bit.is_some() {
         return Err(Failure::usage("--flip-bit: works only for a single run: give --adapter instead of --adapters"));
     }
+    if whole.host.ends.is_some_and(|images| images > 0) {
+        return Err(Failure::usage(
+            "--ends: works only for a single run: leave it out, and give the folder of a part to `lastbit compare --ends` afterwards",
+        ));
+    }
     Ok(whole)
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Lyapunov, Track, mean_and_error};
 use crate::numbers::{about, count, list};
+use crate::reproduce::controls::{BY_THE_ARITHMETIC, controls_claim};
 use crate::reproduce::findings::claim;
 use crate::reproduce::growth::exponential_phase;
 use crate::reproduce::{Agreement, Claim};
@@ -11,13 +12,23 @@ use crate::statistics::{ends, median};
 
 /// Exponents count as equal if they differ by at most this part.
 const SAME: f64 = 0.15;
-/// Or if over the whole run, distances would grow by factors that differ by at most this part.
+/// Or if over the whole run, no distance would grow or shrink by more than this part.
 const NO_GROWTH: f64 = 0.1;
+/// Exponents differ from each other, or from 0, by at least this many standard errors.
+const ERRORS: f64 = 3.0;
+/// Growths that count as alike differ by at most this factor.
+const ALIKE: f64 = 2.0;
 
 impl Track {
     /// The exponent of the distance in the middle of the list.
     fn middle(&self) -> (f64, f64) {
         self.exponents[(self.exponents.len() - 1) / 2]
+    }
+
+    /// Whether none of these distances, by index, would grow or shrink by more than [`NO_GROWTH`] over the whole run.
+    fn is_still(&self, distances: Range<usize>) -> bool {
+        let steps = self.run.growth.last().map_or(1, |line| line.step) as f64;
+        self.exponents[distances].iter().all(|(mean, _)| mean.abs() * steps <= NO_GROWTH)
     }
 
     /// Whether the exponents of these distances, by index, are equal.
@@ -29,14 +40,13 @@ impl Track {
         }
         let (low, high) = ends(means.iter().copied());
         let size = median(&means.iter().map(|mean| mean.abs()).collect::<Vec<_>>());
-        let steps = self.run.growth.last().map_or(1, |line| line.step) as f64;
-        if high - low <= (SAME * size).max(NO_GROWTH / steps) {
+        if high - low <= SAME * size || self.is_still(distances.clone()) {
             return Agreement::Yes;
         }
         // All replicas see the same batches, so their difference is surer than either of them.
         let at = |value: f64| distances.start + means.iter().position(|mean| *mean == value).unwrap_or(0) + 1;
         let (mean, error) = self.difference(at(high), at(low));
-        Agreement::of_decidable(false, mean > 3.0 * error)
+        Agreement::of_decidable(false, mean > ERRORS * error)
     }
 
     /// Mean and standard error of the difference of two replicas' exponents.
@@ -57,7 +67,9 @@ impl Track {
 impl Lyapunov {
     /// All claims.
     pub(super) fn claims(&self, tracks: &[Track]) -> Vec<Claim> {
-        vec![self.independence(tracks), self.order(tracks), self.of_k(tracks), controls(tracks)]
+        let verdicts = tracks.iter().map(|track| track.pair.are_controls_zero);
+        let controls = controls_claim(BY_THE_ARITHMETIC, "k", verdicts);
+        vec![self.independence(tracks), self.order(tracks), self.of_k(tracks), controls]
     }
 
     fn independence(&self, tracks: &[Track]) -> Claim {
@@ -69,24 +81,34 @@ impl Lyapunov {
         let all = 0..self.distances.len();
         let each_agrees: Vec<Agreement> = tracks.iter().map(|track| track.is_equal(all.clone())).collect();
         let others = tracks.iter().zip(&each_agrees).filter(|(_, agrees)| **agrees != Agreement::Yes);
-        let ranges = others.map(|(track, _)| {
+        let ranges = others.map(|(track, agrees)| {
+            if *agrees == Agreement::CannotTell {
+                return format!(" At lr {} its errors leave it open.", track.lr);
+            }
             let range = track.longest();
             let (first, last) = (self.distances[range.start], self.distances[range.end - 1]);
-            format!(" At lr {} it is the same from {first} to {last} only.", track.lr)
+            match range.len() {
+                1 => format!(" At lr {} no two neighbouring distances have the same.", track.lr),
+                _ => format!(" At lr {} it is the same from {first} to {last} only.", track.lr),
+            }
         });
+        let still = tracks.iter().filter(|track| track.is_still(all.clone()));
+        let still = still
+            .map(|track| format!(" At lr {} nothing grows: less than {} % over the run.", track.lr, 100.0 * NO_GROWTH));
         claim! {
             about: "It does not depend on the distance",
             paper: "By definition of the exponent: it is a limit for small distances.",
             found: format!(
-                "Over {} decades of the distance the exponent is {}.{}",
+                "Over {} decades of the distance the exponent is {}.{}{}",
                 about((high / low).log10()),
                 list(&tracks.iter().map(each).collect::<Vec<_>>()),
+                still.collect::<String>(),
                 ranges.collect::<String>()
             ),
             agrees: each_agrees.iter().copied().fold(Agreement::Yes, Agreement::and),
             certainty: format!(
-                "The same: within {} %, or {} % of the growth over the whole run. Not the same: more than that, and three standard errors. Kinks \
-                 of ReLU, rounding at small distances and saturation at large ones break it.",
+                "The same: within {} %, or growth by less than {} % over the whole run at every distance. Not the same: more than that, \
+                 and three standard errors. Kinks of ReLU, rounding at small distances and saturation at large ones break it.",
                 100.0 * SAME,
                 100.0 * NO_GROWTH
             ),
@@ -105,67 +127,77 @@ impl Lyapunov {
                 (high.0 - low.0) / (high.1.powi(2) + low.1.powi(2)).sqrt()
             })
             .collect();
-        let (falls, rises) = (differences.iter().any(|d| *d < -3.0), differences.iter().any(|d| *d > 3.0));
+        let (falls, rises) = (differences.iter().any(|d| *d < -ERRORS), differences.iter().any(|d| *d > ERRORS));
+        let is_known = tracks.iter().all(|track| track.middle().0.is_finite());
         claim! {
             about: "A smaller rate makes it smaller",
             paper: "The divergence vanishes with the learning rate.",
             found: format!("The exponent a step is {}.", list(&exponents.collect::<Vec<_>>())),
             agrees: match (rises, falls) {
-                (true, false) => Agreement::Yes,
-                (false, true) => Agreement::No,
+                (true, false) if is_known => Agreement::Yes,
+                (false, true) if is_known => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: "One seed; a difference counts from three standard errors on. Growth a step, not in a unit of learning rate x steps.",
+            certainty: "One seed; a difference counts from three standard errors on. Growth a step, not in a unit of learning rate x \
+                        steps.",
         }
     }
 
     fn of_k(&self, tracks: &[Track]) -> Claim {
-        let pairs: Vec<(f64, f64, f64)> = tracks
+        let pairs: Vec<(f64, f64, (f64, f64))> = tracks
             .iter()
             .filter_map(|track| {
-                let growth = exponential_phase(&track.distance)?;
+                let growth = exponential_phase(&track.distance).filter(|growth| growth.r_squared > 0.8)?;
                 let (first, last) = growth.steps;
                 // The exponent over the steps in which k = 3 grows, at the smallest distance.
                 let lines =
                     track.run.growth.iter().filter(|line| line.step > first && line.step <= last.max(first + 1));
-                let (sum, steps) =
-                    lines.fold((0.0, 0), |(sum, steps), line| (sum + line.growth[1], steps + line.steps));
-                (steps > 0 && growth.r_squared > 0.8).then(|| (track.lr, growth.factor.ln(), sum / steps as f64))
+                let rates: Vec<f64> = lines.map(|line| line.growth[1] / line.steps as f64).collect();
+                (!rates.is_empty()).then(|| (track.lr, growth.factor.ln(), mean_and_error(rates.into_iter())))
             })
             .collect();
-        let is_near = |(_, k, exponent): &(f64, f64, f64)| (0.5..2.0).contains(&(k / exponent));
-        let text = pairs.iter().map(|(lr, k, exponent)| format!("{} and {} at lr {lr}", about(*k), about(*exponent)));
+        let text = pairs.iter().map(|(lr, k, (mean, error))| {
+            let error = if error.is_finite() { format!(" ± {}", about(*error)) } else { String::new() };
+            format!("{} and {}{error} at lr {lr}", about(*k), about(*mean))
+        });
+        let each = pairs.iter().map(|(_, k, exponent)| is_alike(*k, *exponent));
         claim! {
             about: "k = 3 grows by the exponent",
             paper: "An instability of the algorithm amplifies whatever perturbs it, a last bit or a displacement, by the same factor.",
             found: match pairs.is_empty() {
                 true => "k = 3 has no exponential phase that a return falls into.".to_owned(),
                 false => format!(
-                    "While the distance of k = 3 grows exponentially, its logarithm grows each step by the first number, and that of a displacement \
-                     in the same steps by the second: {}.",
+                    "While the distance of k = 3 grows exponentially, its logarithm grows each step by the first number, and that of a \
+                     displacement in the same steps by the second: {}.",
                     list(&text.collect::<Vec<_>>())
                 ),
             },
             agrees: match pairs.is_empty() {
                 true => Agreement::CannotTell,
-                false => Agreement::of(pairs.iter().all(is_near)),
+                false => each.fold(Agreement::Yes, Agreement::and),
             },
-            certainty: format!("Within a factor of two, for {}.", count(pairs.len() as u64, "rate")),
+            certainty: format!(
+                "Within a factor of two, by two standard errors of the second number, which must also be above 0 by three; for {}.",
+                count(pairs.len() as u64, "rate")
+            ),
         }
     }
 }
 
-fn controls(tracks: &[Track]) -> Claim {
-    claim! {
-        about: "The controls stay at zero",
-        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
-        found: match tracks.iter().map(|track| track.pair.are_controls_zero).fold(Agreement::Yes, Agreement::and) {
-            Agreement::Yes => format!("{}: 0 bits differ.", count(tracks.len() as u64, "control")),
-            Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
-            Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
-        },
-        agrees: tracks.iter().map(|track| track.pair.are_controls_zero).fold(Agreement::Yes, Agreement::and),
-        certainty: "Sure: the measured weights are compared bit by bit on the adapter after every step, all parameters at the end.",
+/// Whether the growth of k = 3 and an exponent, a mean with its standard error, are within a factor of [`ALIKE`]: yes if the exponent is
+/// with two errors above and below it, no if it is not anywhere between them. Unknown if the exponent is not above 0.
+fn is_alike(k: f64, (mean, error): (f64, f64)) -> Agreement {
+    let is_growing = mean > ERRORS * error && mean > 0.0;
+    if !(is_growing && k.is_finite()) {
+        return Agreement::CannotTell;
+    }
+    let (low, high) = (mean - 2.0 * error, mean + 2.0 * error);
+    if k * ALIKE >= high && k <= ALIKE * low {
+        Agreement::Yes
+    } else if k * ALIKE < low || k > ALIKE * high {
+        Agreement::No
+    } else {
+        Agreement::CannotTell
     }
 }
 
@@ -199,11 +231,16 @@ mod tests {
     fn exponents_are_the_same_another_or_unknown() {
         let of = |exponents, noise| experiment().independence(&[track(0.1, exponents, noise)]);
         assert_eq!(of([0.01, 0.0105, 0.011], 1e-4).agrees, Agreement::Yes);
-        assert_eq!(of([1e-5, 2e-5, 4e-5], 0.0).agrees, Agreement::Yes, "nothing grows");
+        let still = of([1e-5, 2e-5, 4e-5], 0.0);
+        assert_eq!(still.agrees, Agreement::Yes);
+        assert!(still.found.ends_with("At lr 0.1 nothing grows: less than 10 % over the run."), "{}", still.found);
+        assert_eq!(of([1e-4, 2e-4, 4e-4], 0.0).agrees, Agreement::No, "it grows by 14 % over 320 steps");
         let apart = of([0.01, 0.0101, 0.005], 1e-4);
         assert_eq!(apart.agrees, Agreement::No);
         assert!(apart.found.ends_with("At lr 0.1 it is the same from 0.001 to 0.01 only."), "{}", apart.found);
-        assert_eq!(of([0.01, 0.01, 0.005], 0.1).agrees, Agreement::CannotTell, "noise");
+        let open = of([0.01, 0.01, 0.005], 0.1);
+        assert_eq!(open.agrees, Agreement::CannotTell, "noise");
+        assert!(open.found.ends_with("At lr 0.1 its errors leave it open."), "{}", open.found);
         assert_eq!(of([f64::NAN; 3], 0.0).agrees, Agreement::CannotTell);
     }
 
@@ -216,5 +253,33 @@ mod tests {
         assert_eq!(of(0.01, 1e-4), Agreement::Yes);
         assert_eq!(of(0.0001, 1e-4), Agreement::No);
         assert_eq!(of(0.01, 0.1), Agreement::CannotTell);
+        assert_eq!(of(f64::NAN, 0.0), Agreement::CannotTell);
+    }
+    #[test]
+    fn k_grows_by_the_exponent_or_not_or_it_is_unknown() {
+        // k = 3 grows by e^rate a step for 300 steps, from 1e-9.
+        let of = |rate: f64, exponent: f64, noise: f64| {
+            let distance = (1..=300).map(|step| (step, 1e-9 * (rate * step as f64).exp())).collect();
+            let track = Track { distance, ..track(0.1, [exponent; 3], noise) };
+            experiment().of_k(&[track])
+        };
+        use Agreement::{CannotTell, No, Yes};
+        assert_eq!(of(0.05, 0.04, 1e-3).agrees, Yes);
+        assert_eq!(of(0.05, 0.01, 1e-3).agrees, No);
+        assert_eq!(of(0.05, 0.2, 1e-3).agrees, No);
+        assert_eq!(of(0.05, 0.0251, 0.01).agrees, CannotTell, "at the factor");
+        assert_eq!(of(0.05, 0.04, 0.5).agrees, CannotTell, "not distinguished from 0");
+        assert_eq!(of(0.05, 0.0, 0.0).agrees, CannotTell);
+        assert_eq!(of(0.05, -0.04, 1e-3).agrees, CannotTell);
+        let lost = of(0.05, f64::NAN, 0.0);
+        assert!(lost.agrees == CannotTell && lost.found.contains("0.050 and not finite at lr 0.1"), "{}", lost.found);
+        assert_eq!(is_alike(0.05, (0.04, f64::NAN)), CannotTell, "a single return has no error");
+        assert_eq!(is_alike(f64::NAN, (0.04, 1e-3)), CannotTell);
+        let none = experiment().of_k(&[track(0.1, [0.04; 3], 1e-3)]);
+        assert!(none.agrees == CannotTell && none.found.starts_with("k = 3 has no"), "{}", none.found);
+        // One rate that cannot tell leaves the claim open, whatever the other says.
+        let grown: Vec<(u64, f64)> = (1..=300).map(|step| (step, 1e-9 * (0.05 * step as f64).exp())).collect();
+        let both = [0.04, 0.0].map(|exponent| Track { distance: grown.clone(), ..track(0.1, [exponent; 3], 1e-4) });
+        assert_eq!(experiment().of_k(&both).agrees, CannotTell);
     }
 }

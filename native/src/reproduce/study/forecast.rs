@@ -108,13 +108,16 @@ impl Study {
                 }
             };
             let images = prepared.images.dataset.train.len();
-            let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
+            let images = config.train_limit.map_or(images, |n| n.min(images));
+            let length = config.length(images);
+            let parameters = prepared.plan.network.parameter_count();
+            let measurement = measurement_seconds(config, parameters, images, measured.step);
             let evaluations = length.evaluations as f64 + further.evaluations;
             let memory = memory_estimate(&self.context, config, &prepared.plan, &prepared.images.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64
                     + measured.evaluation * evaluations
-                    + measured.measurement * length.measurements as f64,
+                    + measurement * length.measurements as f64,
                 memory_bytes: memory.total() * self.at_a_time(),
                 disk_bytes: run_bytes(config, &prepared.plan, length.steps),
                 pieces: 1 + further.pieces,
@@ -144,8 +147,7 @@ fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
     let step = median(&seconds);
     let images = config.test_limit.unwrap_or(10_000) as f64;
     let evaluation = step * FORWARD * images / f64::from(config.batch_size);
-    let measurement = measurement_seconds(config, config.train_limit.unwrap_or(50_000), step);
-    Some(Estimate { step, evaluation, steps: 0, evaluations: 0, measurement, measurements: 0 })
+    Some(Estimate { step, evaluation, steps: 0, evaluations: 0, measurement: 0.0, measurements: 0 })
 }
 
 /// Bytes of the files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.

@@ -18,13 +18,8 @@ fn the_grid_reaches_from_end_to_end() {
 
 #[test]
 fn the_bracket_is_the_first_that_leaves() {
-    let probe = |lr, distance| Probe {
-        lr,
-        steps: 1,
-        distances: vec![distance],
-        are_controls_zero: Agreement::Yes,
-        curve: vec![],
-    };
+    let probe =
+        |lr, distance| Probe { lr, steps: 1, distances: vec![distance], controls: vec![Agreement::Yes], curve: vec![] };
     let probes = [probe(0.01, 1e-8), probe(0.02, 1e-5), probe(0.04, 0.1), probe(0.08, 1e-5)];
     assert_eq!(bracket(&probes, 1e-3), Some((0.02, 0.04)));
     assert_eq!(bracket(&probes, 1.0), None);

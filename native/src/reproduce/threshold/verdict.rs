@@ -4,6 +4,7 @@ use lastbit_core::nets::NetKind;
 
 use super::{Probe, Threshold, bracket};
 use crate::numbers::{about, count, list};
+use crate::reproduce::controls::{BY_THE_ARITHMETIC, controls_claim};
 use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 
@@ -90,20 +91,9 @@ impl Threshold {
                 self.net, self.momentum, self.batch_size
             ),
         };
-        let controls = probes.iter().map(|probe| probe.are_controls_zero).fold(Agreement::Yes, Agreement::and);
-        let controls = claim! {
-            about: "The controls stay at zero",
-            paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
-            found: match controls {
-                Agreement::Yes => {
-                    format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
-                }
-                Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
-                Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
-            },
-            agrees: controls,
-            certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
-        };
+        // One verdict for each rate and seed.
+        let verdicts = probes.iter().flat_map(|probe| &probe.controls).copied();
+        let controls = controls_claim(BY_THE_ARITHMETIC, "k", verdicts);
         vec![threshold, monotone, usual, controls]
     }
 }
