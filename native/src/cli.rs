@@ -57,7 +57,7 @@ pub struct Cli {
 pub enum Command {
     /// Train copies of one network that differ only in an integer k
     Train(Box<train::Arguments>),
-    /// Reproduce an experiment of the paper: data, figures, and a report with a verdict
+    /// Reproduce an experiment of the paper, or run one beyond it: data, figures, and a report with a verdict
     #[command(
         after_help = "After a stop, the same command continues. --dry-run prints time, memory and files, and stops.\n\n\
         Example: lastbit reproduce fig2 --quick --out runs/fig2"

@@ -48,6 +48,12 @@ impl Place {
     pub fn find(path: &Path) -> Result<Self, Failure> {
         let of_checkpoint = path.ancestors().nth(2).filter(|_| CheckpointManifest::read(path).is_ok());
         let run = of_checkpoint.unwrap_or(path);
+        if run.is_file() {
+            return Err(Failure::usage(format!(
+                "'{}' is a file: give the folder of a run or of a checkpoint",
+                run.display()
+            )));
+        }
         if is_in_parts(run) {
             let part = run.join("part-0");
             return Err(Failure::usage(format!(
@@ -182,7 +188,7 @@ impl Comparer {
         for pair in 0..n {
             let sides = [(places[0], &a), (places[1], &b)].map(|(place, networks)| {
                 let replica = if networks.replicas.len() == 1 { 0 } else { pair };
-                let label = place.config.train.label(replica);
+                let label = crate::report::treatment::name(&place.config.train, replica);
                 let network = EndsNetwork { run: Some(place.name()), step: networks.step, replica, label };
                 (network, &networks.replicas[replica])
             });

@@ -274,7 +274,8 @@ impl TrainConfig {
         let is_one_k = self.ks.iter().all(|other| *other == k);
         let distance = self.lyapunov.and(replica.checked_sub(1)).and_then(|r| self.lyapunov_distances.get(r));
         let done = match (self.perturb(replica), distance) {
-            (Some(poke), _) => Some(poke.label()),
+            (Some(poke), Some(distance)) => Some(format!("at distance {distance:e}, {}", poke.label())),
+            (Some(poke), None) => Some(poke.label()),
             (None, Some(distance)) => Some(format!("at distance {distance:e}")),
             (None, None) if self.perturb.is_empty() && self.lyapunov.is_none() => None,
             (None, None) => Some("undisturbed".to_owned()),

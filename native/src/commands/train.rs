@@ -73,6 +73,11 @@ fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => new_run(&given, out.filter(|_| arguments.resume))?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
+    if config.train.ks.len() == 1 && config.host.ends.is_some_and(|images| images > 0) {
+        return Err(Failure::usage(
+            "--ends: a single copy has none to be compared with: leave it out, or give several k, as in --ks 1,3",
+        ));
+    }
     let prepared = Prepared::new(config, arguments.hooks())?;
     warn_of_not_read(&prepared);
     let Some(out) = out else {
@@ -131,7 +136,7 @@ fn compare_ends(
     let train = &config.train;
     let sets = [images.dataset.train.len(), images.dataset.test.len()];
     let limit = match config.host.ends {
-        Some(limit) => Some(limit as usize).filter(|limit| *limit > 0 && train.ks.len() > 1),
+        Some(limit) => Some(limit as usize).filter(|limit| *limit > 0),
         None => ends::affordable_images(train, total_steps, sets),
     };
     let Some(limit) = limit else { return (None, ExitCode::SUCCESS) };

@@ -405,6 +405,13 @@ impl RunData {
         (1..self.ks().len()).map(|replica| total(replica) / last.step as f64).collect()
     }
 
+    /// Whether the exponents of all distances are the same, within a factor of 1.5: only then are they the Lyapunov exponent.
+    pub fn have_one_exponent(&self) -> bool {
+        let exponents = self.exponents();
+        let [low, high] = [f64::min, f64::max].map(|of| exponents.iter().copied().reduce(of).unwrap_or(f64::NAN));
+        low > 0.0 && high <= 1.5 * low || high < 0.0 && low >= 1.5 * high
+    }
+
     /// Replicas that must equal the first.
     pub fn controls(&self) -> Vec<usize> {
         self.config.train.controls()

@@ -1,5 +1,6 @@
 //! The charts of a run's page.
 
+use lastbit_core::nets::NetKind;
 use maud::{Markup, html};
 
 use super::data::{CurvatureLine, Epoch, GrowthLine, RunData};
@@ -86,9 +87,10 @@ pub fn elements(run: &RunData) -> Option<Markup> {
         let panel = Panel { caption: String::new(), x: step_scale(run, true), share: 1 };
         Some(figure.caption(story(run, &replicas, columns)).panels(vec![panel]).chart(220))
     };
+    let weights = if matches!(run.config.train.net, NetKind::Mlp { .. }) { "Matrix" } else { "Convolution" };
     let title = match run.label(0) {
-        k if k.starts_with("k = ") && !k.contains(',') => format!("Convolution weights whose bits differ from {k}'s"),
-        _ => "Convolution weights whose bits differ from the first copy's".to_owned(),
+        k if k.starts_with("k = ") && !k.contains(',') => format!("{weights} weights whose bits differ from {k}'s"),
+        _ => format!("{weights} weights whose bits differ from the first copy's"),
     };
     let differing = chart("differing", title, &run.steps.differing)?;
     let farthest = chart("max-ulp", "Largest distance of a weight, in ulps".to_owned(), &run.steps.max_ulp)?;

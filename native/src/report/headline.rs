@@ -63,7 +63,8 @@ pub fn sentence(run: &RunData) -> String {
 fn growth(run: &RunData) -> String {
     let Some(last) = run.growth.last() else { return " No return is recorded yet.".to_owned() };
     let exponent = range(run.exponents(), about).unwrap_or_else(|| "not finite".to_owned());
-    format!(" Their Lyapunov exponent up to step {} is {exponent} a step.", thousands(last.step))
+    let what = if run.have_one_exponent() { "Their Lyapunov exponent" } else { "The mean logarithm of their growth" };
+    format!(" {what} up to step {} is {exponent} a step.", thousands(last.step))
 }
 
 fn red_names(run: &RunData) -> String {

@@ -124,6 +124,10 @@ fn lyapunov(run: &RunData) -> Option<Markup> {
         p {
             "Every copy but the first returned to its distance from the first one again and again. The exponent is the mean logarithm of \
              its growth a step: above 0, distances grow exponentially, however small they are; below 0, they shrink."
+            @if !run.have_one_exponent() {
+                " Here it depends on the distance, so it is not a Lyapunov exponent: large distances saturate, and rounding adds to small \
+                 ones. Try other distances, or more steps."
+            }
         }
         (chart)
     })

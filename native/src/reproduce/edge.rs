@@ -41,7 +41,7 @@ flags! {
         /// Train on the first N images only; a full batch has all of them
         images: usize = 1000, quick = 500;
         /// Learning rates
-        lrs: Vec<f64> = vec![0.008, 0.01, 0.014], quick = vec![0.014, 0.016, 0.018];
+        lrs: Vec<f64> = vec![0.008, 0.01, 0.012], quick = vec![0.014, 0.016, 0.018];
         /// Samples in a mini-batch
         batch_size: u32 = 16;
         /// Learning rate times steps of each run with full batches

@@ -150,6 +150,7 @@ fn what_would_do_nothing_is_refused() {
         &["--ks", "1,1", "--perturb", "none,9:ulp:1", "--steps", "8"],
         &["--perturb: there is no step 9, the run ends after step 8"],
     );
+    refused(&["--ks", "1", "--ends", "16", "--steps", "2"], &["--ends", "a single copy", "--ks 1,3"]);
     let parts = ["--ks", "1,3,5", "--adapters", "processor,processor:separate", "--ends", "16", "--steps", "2"];
     refused(&parts, &["--ends", "single run", "lastbit compare --ends"]);
 }

@@ -5,7 +5,7 @@ import type { Values } from "../properties";
 
 /** What is done to one copy. */
 export type Treatment =
-  | { kind: "perturbed"; what: "ulp" | "scale" | "gaussian" | "gradient"; step: string; size: number; tensor: string | undefined; seed: string | undefined }
+  | { kind: "perturbed"; what: "ulp" | "scale" | "gaussian" | "gradient"; step: string; size: number; tensor: string | undefined; seed: string | undefined; distance?: number }
   | { kind: "displaced"; distance: number }
   | { kind: "undisturbed" };
 
@@ -28,7 +28,8 @@ export function treatmentsOf(values: Values): Treatment[] {
   return list("ks").map((_, r): Treatment => {
     const treatment = parsePerturbation(perturb[r] ?? "none");
     const distance = distances[r - 1];
-    return treatment.kind === "undisturbed" && distance !== undefined ? { kind: "displaced", distance: Number(distance) } : treatment;
+    if (distance === undefined) return treatment;
+    return treatment.kind === "perturbed" ? { ...treatment, distance: Number(distance) } : { kind: "displaced", distance: Number(distance) };
   });
 }
 
@@ -49,7 +50,8 @@ export function plain(value: number): string {
 /** A treatment in the words of `say`, which is `t` or `english`. */
 export function treatmentText(treatment: Treatment, say: typeof english): string {
   if (treatment.kind === "undisturbed") return say("undisturbed");
-  if (treatment.kind === "displaced") return say("at distance {distance}", { distance: scientific(treatment.distance) });
+  const displaced = (distance: number): string => say("at distance {distance}", { distance: scientific(distance) });
+  if (treatment.kind === "displaced") return displaced(treatment.distance);
   const { what, step, tensor, seed } = treatment;
   const size = plain(treatment.size);
   const deed = {
@@ -60,5 +62,6 @@ export function treatmentText(treatment: Treatment, say: typeof english): string
   }[what]();
   const placed = tensor === undefined ? deed : say("{what} in {tensor}", { what: deed, tensor });
   const timed = say("{what} before step {step}", { what: placed, step });
-  return seed === undefined ? timed : say("{what}, seed {seed}", { what: timed, seed });
+  const seeded = seed === undefined ? timed : say("{what}, seed {seed}", { what: timed, seed });
+  return treatment.distance === undefined ? seeded : `${displaced(treatment.distance)}, ${seeded}`;
 }

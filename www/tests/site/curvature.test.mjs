@@ -119,7 +119,7 @@ test("perturbations are typed in the form; a wrong one gets one line with the re
     assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").length), 1, "no other run");
     // What only the core knows: how many copies there are.
     await enter("none,3:ulp:1,none");
-    await page.getByRole("alert").getByText(/perturb.*give one entry for each replica, `none` for no perturbation: 3 for 2/).waitFor();
+    await page.getByRole("alert").getByText(/perturb.*give one entry for each of the 2 replicas, `none` for the undisturbed ones, as in none,100:ulp:1; not 3/).waitFor();
     await enter("none, 3:ulp:1");
     await finished(shown, 6);
     await shown.get("differing-1-ulp-before-step-3").waitFor();

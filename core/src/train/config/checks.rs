@@ -25,7 +25,9 @@ impl TrainConfig {
             let (found, wanted) = (self.perturb.len(), self.ks.len());
             return fail(
                 "perturb",
-                format!("give one entry for each replica, `none` for no perturbation: {found} for {wanted}"),
+                format!(
+                    "give one entry for each of the {wanted} replicas, `none` for the undisturbed ones, as in none,100:ulp:1; not {found}"
+                ),
             );
         }
         self.perturb.iter().filter_map(|perturb| perturb.0.as_ref()).try_for_each(Poke::validate)?;
@@ -95,14 +97,14 @@ impl TrainConfig {
         if self.lyapunov.is_none() && !distances.is_empty() {
             return fail(
                 "lyapunov-distances",
-                "say with lyapunov after how many steps replicas return to them".to_owned(),
+                "give lyapunov, too: the number of steps after which replicas return to these distances, as in --lyapunov 5".to_owned(),
             );
         }
         if self.lyapunov.is_some() && (distances.len() != others || others == 0) {
             let found = distances.len();
             return fail(
                 "lyapunov-distances",
-                format!("give one for each replica after the first: {found} for {others}"),
+                format!("give one for each replica after the first, as in 0.001,0.01: {others}, not {found}"),
             );
         }
         match distances.iter().find(|d| !(**d >= 1e-12 && **d <= 1e12)) {

@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(second) => {
             let record = comparer.places([&first, second], say)?;
             let page = arguments.out.clone().unwrap_or_else(|| first.run.join("ends.html"));
-            let title = format!("{} on {}, two ends", train.net, train.dataset);
+            let title = format!("{} on {}{}, two ends", train.net, train.dataset, images.origin_note());
             (record.clone(), report::write_ends(&record, &title, &page)?)
         }
         None => {
@@ -54,7 +54,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             } else {
                 // The run's own file and page are about its end.
                 let page = arguments.out.clone().unwrap_or_else(|| first.run.join("ends.html"));
-                report::write_ends(&record, &format!("{} on {}, an earlier step", train.net, train.dataset), &page)?
+                report::write_ends(
+                    &record,
+                    &format!("{} on {}{}, an earlier step", train.net, train.dataset, images.origin_note()),
+                    &page,
+                )?
             };
             (record, page)
         }

@@ -9,7 +9,7 @@ use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::replicas_text;
-use crate::run::{Outcome, Prepared, Summary};
+use crate::run::{ENDS_FILE, LOGITS_FOLDER, Outcome, Prepared, Summary};
 use crate::terminal::warn;
 
 /// Printed before a long run's first tuning.
@@ -58,13 +58,16 @@ pub fn ending_json(outcome: Outcome, total_steps: u64, out: &Path) -> Value {
 
 /// How the run ended.
 pub fn ending_lines(outcome: Outcome, summary: &Summary, out: &Path) -> Vec<String> {
+    let has = |name: &str| out.join(name).exists();
     let out = out.display();
     if let Outcome::Interrupted(step) = outcome {
         return vec![format!("stopped after step {step}; continue with: lastbit train --out '{out}' --resume")];
     }
     let mut lines = summary.table();
     lines.push(format!(
-        "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/"
+        "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/{}{}",
+        if has(ENDS_FILE) { ", ends.json" } else { "" },
+        if has(LOGITS_FOLDER) { ", logits/" } else { "" }
     ));
     let control = match summary.control().controls() {
         [] => None,

@@ -74,12 +74,13 @@ impl Poke {
             found: format!("Perturbed before step {at}, copies end at a relative L1 of {}.", list(&text.collect::<Vec<_>>())),
             agrees: match (largest, smallest) {
                 _ if distances.iter().any(|distance| !distance.is_finite()) => Agreement::CannotTell,
-                (large, small) if large < 2.0 * small => Agreement::Yes,
                 // Too few steps for the smallest one to grow.
                 (_, small) if small < 0.01 => Agreement::CannotTell,
+                (large, small) if large < 2.0 * small => Agreement::Yes,
+                _ if self.steps < LONG => Agreement::CannotTell,
                 _ => Agreement::No,
             },
-            certainty: "Within a factor of two.",
+            certainty: format!("Yes within a factor of two; no only after at least {} steps, in which all have grown.", thousands(LONG)),
         }
     }
 
@@ -199,13 +200,15 @@ mod tests {
         assert_eq!(of([[far, far], [near, near]], 300), [Yes, Yes, Yes, Yes]);
         assert_eq!(of([[near, far], [far, far]], 300), [No, CannotTell, CannotTell, No]);
         assert_eq!(of([[near, far], [far, far]], 8000)[2], No);
-        assert_eq!(of([[(0.1, 1.0, 0.0), far], [near, near]], 300)[1], No);
-        assert_eq!(of([[near, near], [near, near]], 300), [CannotTell, Yes, CannotTell, CannotTell]);
+        let [short, long] = [300, 8000].map(|steps| of([[(0.1, 1.0, 0.0), far], [near, near]], steps)[1]);
+        assert_eq!((short, long), (CannotTell, No));
+        assert_eq!(of([[near, near], [near, near]], 300), [CannotTell; 4], "nothing has grown");
         assert_eq!(of([[lost, lost], [near, near]], 300), [CannotTell; 4]);
         assert_eq!(of([[(f64::NAN, 90.0, 0.3), far], [near, near]], 8000)[2], CannotTell, "a copy that blew up");
         assert_eq!(of([[(0.4, f64::NAN, 0.3), far], [near, near]], 8000)[2], CannotTell);
         assert_eq!(of([[far, far], [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)]], 300), [Yes; 4], "a distance of 0 is small");
     }
+
     #[test]
     fn all_steps_make_the_trend() {
         let of = |distances: &[f64]| {
