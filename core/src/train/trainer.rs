@@ -244,8 +244,11 @@ impl Trainer {
             team: None,
             config,
         };
-        // A run that became longer has no evaluation at its former end.
+        // A run that became longer has no evaluation at its former end. The measurements, which were reported after it, go with it.
         trainer.evaluated = state.reported.evaluation && trainer.is_evaluated_after(state.step);
+        if state.reported.evaluation && !trainer.evaluated {
+            trainer.measured = None;
+        }
         Ok(trainer)
     }
 

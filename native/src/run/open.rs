@@ -199,11 +199,11 @@ fn cut(
 ) -> Result<Option<(u64, Reported)>, Failure> {
     let state = recovered.state.as_ref();
     let step = state.map_or(0, |state| state.step);
-    // A run that became longer loses the evaluation at its former end, so that it equals one that had this length from the
-    // start.
+    // A run that became longer loses the evaluation at its former end, and what was measured after it, so that it equals one that had this
+    // length from the start.
     let reported = trainer.reported();
     let renew = |metrics| match state.filter(|state| state.reported != reported) {
-        // The checkpoint contains that evaluation: replace it by one that does not.
+        // The checkpoint says that they are reported: replace it by one that does not.
         Some(state) => {
             let state = State { reported, ..state.clone() };
             checkpoints.save(trainer.network(), trainer.config(), &state, metrics)
