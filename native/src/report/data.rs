@@ -167,7 +167,7 @@ struct EpochLine {
 }
 
 /// Most characters of a name that fit beside a curve in the narrowest chart.
-const LONGEST_NAME: usize = 16;
+pub const LONGEST_NAME: usize = 16;
 
 /// Largest number of replicas that sentences name one by one.
 pub const MANY: usize = 9;

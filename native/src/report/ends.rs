@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
-use super::data::RunData;
+use super::data::{LONGEST_NAME, RunData};
 use super::figures::axis;
 use crate::failure::Failure;
 use crate::files::replace_file;
 use crate::html::{self, cell, code, document, header, note, prose, section, table};
 use crate::numbers::{about, count, list, number, thousands};
 use crate::plot::{Axis, CHART_STYLE, Figure, Style, script};
-use crate::run::{EndsPair, EndsRecord, TensorRow};
+use crate::run::{EndsNetwork, EndsPair, EndsRecord, TensorRow};
 
 /// Largest number of curves in a chart, and of columns in the table of tensors.
 const MAX_PAIRS: usize = 12;
@@ -31,19 +31,41 @@ pub fn of_run(run: &RunData) -> Option<Markup> {
 
 /// Writes the page of a comparison of two places to `path`.
 pub fn write(record: &EndsRecord, title: &str, path: &Path) -> Result<PathBuf, Failure> {
-    let names: Vec<String> = record.pairs.iter().map(|pair| format!("{} and {}", pair.a, pair.b)).collect();
+    let (names, places) = names(record);
     // Beside a curve there is room for a few words.
     let is_varying =
         |side: fn(&EndsPair) -> &String| record.pairs.iter().any(|pair| side(pair) != side(&record.pairs[0]));
     let side: fn(&EndsPair) -> &String =
         if is_varying(|pair| &pair.a.label) { |pair| &pair.a.label } else { |pair| &pair.b.label };
-    let short: Vec<String> = record.pairs.iter().map(|pair| side(pair).clone()).collect();
+    let mut short: Vec<String> = record.pairs.iter().map(|pair| side(pair).clone()).collect();
+    if short.iter().any(|name| name.chars().count() > LONGEST_NAME) {
+        short = (1..=names.len()).map(|pair| format!("pair {pair}")).collect();
+    }
     let styles: Vec<Style> = (0..names.len()).map(Style::Series).collect();
-    let found: Vec<String> = record.pairs.iter().zip(&names).map(|(pair, name)| sentence(pair, name)).collect();
-    let head = header(title, prose(found.first().map_or("", String::as_str)), html! {});
-    let body = section("ends", "The ends compared", content(record, [&names, &short], &styles, "another one"));
+    let found = record.pairs.first().map(|pair| sentence(pair, &format!("{} and {}", pair.a, pair.b)));
+    let head = header(title, prose(found.as_deref().unwrap_or("")), html! {});
+    let first = format!("another one{places}");
+    let body = section("ends", "The ends compared", content(record, [&names, &short], &styles, &first));
     replace_file(path, document(title, CHART_STYLE, &head, &[body], &script()).as_bytes())?;
     Ok(path.to_owned())
+}
+
+/// The names of the pairs, and where the first and the second networks are, if that is the same for all: names are short then.
+fn names(record: &EndsRecord) -> (Vec<String>, String) {
+    let place = |network: &EndsNetwork| (network.run.clone(), network.step);
+    let places = |pair: &EndsPair| [place(&pair.a), place(&pair.b)];
+    let one = record.pairs.split_first().filter(|(first, others)| {
+        first.a.run.is_some() && !others.is_empty() && others.iter().all(|pair| places(pair) == places(first))
+    });
+    let Some((first, _)) = one else {
+        return (record.pairs.iter().map(|pair| format!("{} and {}", pair.a, pair.b)).collect(), String::new());
+    };
+    let at = |network: &EndsNetwork| {
+        format!("{} after step {}", network.run.as_deref().unwrap_or_default(), thousands(network.step))
+    };
+    let number = |(i, pair): (usize, &EndsPair)| format!("{}: {} and {}", i + 1, pair.a.label, pair.b.label);
+    let names = record.pairs.iter().enumerate().map(number).collect();
+    (names, format!(": the first is of {}, the second of {}", at(&first.a), at(&first.b)))
 }
 
 /// The comparison in one sentence.
@@ -106,7 +128,7 @@ fn ends_of_line(record: &EndsRecord, names: &[String], column: fn(&EndsPair) -> 
 fn numbers(record: &EndsRecord, names: &[String]) -> Markup {
     let is_of_one_run = record.pairs.iter().all(|pair| pair.a.run.is_none());
     let mut head = vec![
-        "copy",
+        if is_of_one_run { "copy" } else { "pair" },
         "barrier, training",
         "barrier, test",
         "disagreement",

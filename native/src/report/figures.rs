@@ -288,16 +288,23 @@ fn step_scale(run: &RunData, is_log: bool) -> Scale {
     if is_log && last > 20.0 { Scale::log(first.max(1.0), last) } else { Scale::linear(first, last) }
 }
 
-/// The whole run; a longer run also gets a panel of its first [`OPENING`] steps, which would be lost in the whole.
+/// The whole run; a longer run also gets a panel of the [`OPENING`] steps in which its copies part, which would be lost in the whole: the
+/// first ones, unless all part later.
 fn panels(run: &RunData) -> Vec<Panel> {
     let x = step_scale(run, false);
     let (first, last) = (run.steps.step.first().copied().unwrap_or(1), run.last_step());
     if last < first.saturating_add(2 * OPENING) {
         return vec![Panel { caption: String::new(), x, share: 1 }];
     }
-    let opening = Scale::linear(first as f64, (first + OPENING - 1) as f64);
+    let departure = compared(run).into_iter().filter_map(|replica| run.departure(replica)).min();
+    let parted = departure.map_or(first, |line| run.steps.step[line]);
+    let begin = if parted < first + OPENING / 2 { first } else { (parted - 5).min(last + 1 - OPENING) };
+    let caption = match begin == first {
+        true => format!("The first {}", count(OPENING, "step")),
+        false => format!("{} from step {} on", count(OPENING, "step"), thousands(begin)),
+    };
     vec![
-        Panel { caption: format!("The first {}", count(OPENING, "step")), x: opening, share: 4 },
+        Panel { caption, x: Scale::linear(begin as f64, (begin + OPENING - 1) as f64), share: 4 },
         Panel { caption: format!("All {}", count(last - first + 1, "step")), x, share: 5 },
     ]
 }

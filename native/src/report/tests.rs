@@ -13,17 +13,23 @@ use crate::run_config::RunConfig;
 
 /// Three steps, after which each copy that is no control is 0.25 from the first one; `growth` lines where copies are displaced.
 fn run(train: TrainConfig) -> RunData {
+    run_of(train, 3, 1)
+}
+
+/// So many steps, from `parting` on with copies that differ.
+fn run_of(train: TrainConfig, steps: u64, parting: u64) -> RunData {
     let n = train.ks.len();
     let controls = train.controls();
     let is_displaced = train.lyapunov.is_some();
     let config = RunConfig { train, ..RunConfig::default() };
     let manifest = json!({ "environment": { "class": "fused" } });
-    let summary = json!({ "finished": true, "step": 3, "steps_per_epoch": 1 });
+    let summary = json!({ "finished": true, "step": steps, "steps_per_epoch": 1 });
     let mut run = RunData::new(Path::new("no-such-run"), config, manifest, summary);
     let differs = |r: usize| r > 0 && !controls.contains(&r);
     let column = |value: f64| (0..n).map(|r| if differs(r) { value } else { 0.0 }).collect::<Vec<_>>();
-    let mut lines: Vec<Value> = (1..=3)
+    let mut lines: Vec<Value> = (1..=steps)
         .map(|step| {
+            let column = |value: f64| column(if step < parting { 0.0 } else { value });
             json!({
                 "kind": "step", "step": step, "epoch": 0, "lr": 0.1, "loss": vec![1.0; n], "rel_l1": column(0.25),
                 "max_ulp": column(9.0), "differing": column(5.0)
@@ -31,11 +37,11 @@ fn run(train: TrainConfig) -> RunData {
         })
         .collect();
     if is_displaced {
-        lines.push(json!({ "kind": "growth", "step": 3, "steps": 3, "growth": column(0.3) }));
+        lines.push(json!({ "kind": "growth", "step": steps, "steps": 3, "growth": column(0.3) }));
     }
     let accuracy: Vec<f64> = (0..n).map(|r| if differs(r) { 50.0 + r as f64 } else { 50.0 }).collect();
     lines.push(json!({
-        "kind": "epoch", "epoch": 3, "step": 3, "lr": 0.1, "train_loss": vec![1.0; n], "train_accuracy": vec![50.0; n],
+        "kind": "epoch", "epoch": 3, "step": steps, "lr": 0.1, "train_loss": vec![1.0; n], "train_accuracy": vec![50.0; n],
         "test_loss": vec![1.0; n], "test_accuracy": accuracy
     }));
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -78,6 +84,20 @@ fn assert_silent_about_k(run: &RunData) {
         assert!(!text.contains(falsehood), "{falsehood}");
     }
     assert!(!text.contains("<dt>k</dt>"));
+}
+
+#[test]
+fn a_panel_shows_the_steps_in_which_copies_part() {
+    for (parting, caption) in [
+        (2, "The first 60 steps"),
+        (29, "The first 60 steps"),
+        (100, "60 steps from step 95 on"),
+        (299, "60 steps from step 241 on"),
+        (400, "The first 60 steps"),
+    ] {
+        let text = page(&run_of(config(&[1, 3, 2], ""), 300, parting)).unwrap().replace('\u{a0}', " ");
+        assert!(text.contains(caption) && text.contains("All 300 steps"), "parting at {parting}: no '{caption}'");
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn equal_networks_agree_and_other_seeds_do_not() {
     assert_eq!(pairs_of_seeds.len(), 3, "the single network is compared with each");
     assert!(number(&pairs_of_seeds[0], "test_barrier") > 10.0 * number(&pairs[0], "test_barrier").abs(), "{seeds}");
     assert_eq!(pairs_of_seeds[1]["a"]["label"], "k = 3");
-    assert!(page(&run, "ends.html").contains("of other after step 24"));
+    assert!(page(&run, "ends.html").contains("the second of other after step 24"));
     let (early, late) = (run.join("checkpoint/step-000012"), run.join("checkpoint/step-000024"));
     let steps = ends(&[text(&early), text(&late)]);
     assert_eq!((&steps["pairs"][0]["a"]["step"], &steps["pairs"][0]["b"]["step"]), (&12.into(), &24.into()));
