@@ -1,7 +1,7 @@
 //! Launches of the backward pass.
 
 use super::{Location, Lowering};
-use crate::nets::{self, Node, Operation, TensorId, Tensors};
+use crate::nets::{self, Backward as _, Node, Operation, TensorId, Tensors};
 use crate::ops::{Pass, activation, batch_norm, bias, conv_down, group_norm, pool};
 use crate::train::liveness::backward_reads;
 
@@ -96,12 +96,7 @@ impl nets::Backward for Lowering<'_> {
                     dy: dy.binding,
                 };
                 norm.backward(self.rec, label, tensors);
-                self.accumulate(node, 0, Location::Planes(dy), sums);
-                // The gradient behind the activation is also the shortcut's.
-                match node.shortcut() {
-                    Some(_) => self.accumulate(node, 1, gradient, sums),
-                    None => self.release(gradient),
-                }
+                self.pass_back(node, [Location::Planes(dy), gradient], sums);
             }
             Operation::GroupNorm(norm) => {
                 let y = self.input(node, 0, values);
@@ -120,12 +115,7 @@ impl nets::Backward for Lowering<'_> {
                     dy: dy.binding,
                 };
                 norm.backward(self.rec, label, tensors);
-                self.accumulate(node, 0, Location::Planes(dy), sums);
-                // The gradient behind the activation is also the shortcut's.
-                match node.shortcut() {
-                    Some(_) => self.accumulate(node, 1, gradient, sums),
-                    None => self.release(gradient),
-                }
+                self.pass_back(node, [Location::Planes(dy), gradient], sums);
             }
             Operation::Bias(bias) => {
                 let y = self.input(node, 0, values);
@@ -212,5 +202,17 @@ impl nets::Backward for Lowering<'_> {
 
     fn after_backward(&mut self, index: usize, values: &mut Tensors<Location>) {
         self.release_all(self.liveness.ends_backward(index), values);
+    }
+}
+
+impl Lowering<'_> {
+    /// Gives a norm's input its gradient `dy`, and its shortcut, if it has one, the gradient behind the activation, which is the shortcut's,
+    /// too.
+    fn pass_back(&mut self, node: &Node, [dy, behind]: [Location; 2], sums: &mut Tensors<Location>) {
+        self.accumulate(node, 0, dy, sums);
+        match node.shortcut() {
+            Some(_) => self.accumulate(node, 1, behind, sums),
+            None => self.release(behind),
+        }
     }
 }
