@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod host_memory;
 mod html;
 mod interrupt;
+mod lock;
 mod log;
 mod numbers;
 mod plot;

@@ -77,6 +77,12 @@ pub fn radv() -> Option<PathBuf> {
     installed_drivers().into_iter().find(|file| is_driver(file, "radeon_icd"))
 }
 
+/// True if the machine has the programs of a Slurm cluster, also where only administrators look for them.
+pub fn has_slurm() -> bool {
+    let is_there = |name| process::find_program(&[name]).is_some() || Path::new("/usr/sbin").join(name).is_file();
+    ["munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol"].into_iter().all(is_there)
+}
+
 /// True if Vulkan finds llvmpipe, Mesa's software GPU. Always true on systems other than Linux, where no test uses it.
 pub fn has_llvmpipe() -> bool {
     if !cfg!(target_os = "linux") {

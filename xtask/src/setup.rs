@@ -48,7 +48,15 @@ const FASHION_MNIST: Need = Need {
     otherwise: "run `lastbit data fetch fashion-mnist`",
 };
 
-const NEEDS: [Need; 6] = [
+/// A test starts a cluster of one node. Installed only on Debian as root; elsewhere the test is listed as skipped.
+const SLURM: Need = Need {
+    what: "Slurm with munge",
+    present: || host::packages() != Packages::DebianRoot || host::has_slurm(),
+    debian: &["slurmctld", "slurmd", "slurm-client", "munge"],
+    otherwise: "install Slurm's controller, node daemon and commands, and munge",
+};
+
+const NEEDS: [Need; 7] = [
     LLVMPIPE,
     Need {
         what: "Chromium",
@@ -75,6 +83,7 @@ const NEEDS: [Need; 6] = [
         otherwise: "install PyTorch for python3 (pip install torch), or name a Python that has it in LASTBIT_PYTHON",
     },
     VENV,
+    SLURM,
 ];
 
 /// How to get what is missing.

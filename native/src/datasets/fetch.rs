@@ -1,6 +1,6 @@
 //! Downloads one file into `NAME.part`, which a later call resumes, and renames it to `NAME` once its checksum is right.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -137,11 +137,11 @@ impl PartialFile {
         let failed = |error| Failure::file("write", &path, &error);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(failed)?;
-        match fs4::fs_std::FileExt::try_lock_exclusive(&file) {
-            Ok(true) => {}
+        match file.try_lock() {
+            Ok(()) => {}
             // Some network file systems have no locks.
-            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
-            Ok(false) | Err(_) => {
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
+            Err(_) => {
                 let path = path.display();
                 return Err(Failure::other(format!("another lastbit is downloading '{path}': wait until it ends")));
             }

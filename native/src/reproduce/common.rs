@@ -15,7 +15,7 @@ use crate::value_parsers::listed;
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Folder for data, figures and report; after a stop, the same command continues
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "FOLDER", required_unless_present_any = ["dry_run", "tasks"])]
     pub out: Option<PathBuf>,
     /// Use a small size, for a machine without a GPU; the report says so
     #[arg(long)]
@@ -27,6 +27,13 @@ pub struct Common {
     /// time, each run on one; an adapter may be given twice (experiments that train several runs)
     #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with = "adapter")]
     pub adapters: Option<Vec<String>>,
+    /// List the experiment's independent runs, one a line, and stop; with --out, also how far each is
+    #[arg(long, conflicts_with = "dry_run")]
+    pub tasks: bool,
+    /// Do only this independent run, counted from 0 as --tasks lists them; several processes may do so in one folder, and the same
+    /// command without this flag then writes the report
+    #[arg(long, value_name = "I", conflicts_with_all = ["adapters", "tasks"])]
+    pub task: Option<usize>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,

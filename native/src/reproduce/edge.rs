@@ -282,12 +282,11 @@ impl Experiment for Edge {
         study.forecast_runs(&self.runs(), Further::default())
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.runs()
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.runs())?;
         let tracks: Vec<Track> =
             self.cases().into_iter().map(|(case, lr)| self.track(study, case, lr)).collect::<Result<_, _>>()?;
         Ok(Findings {

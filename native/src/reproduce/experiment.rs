@@ -2,8 +2,11 @@
 
 use std::fmt::Debug;
 
+use lastbit_core::train::TrainConfig;
+
 use super::findings::Findings;
 use super::flags::Flags;
+use super::run::Run;
 use super::study::{Forecast, Study};
 use crate::failure::Failure;
 
@@ -61,9 +64,18 @@ pub trait Experiment: Flags + Debug {
     /// # Errors
     /// If images are missing or invalid, a flag's value is invalid, or a timed step fails on the adapter.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
-    /// True if the experiment trains independent runs and passes them to [`Study::train_parallel`].
-    fn has_independent_runs(&self) -> bool {
-        false
+    /// Runs by name that do not depend on each other, in the order of `--tasks`. They are trained before [`Self::run`], at the same
+    /// time if there are several adapters.
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        Vec::new()
+    }
+    /// Computes what the experiment needs of one of these runs alone, with the run's adapter, and keeps it in the folder.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn complete(&self, study: &mut Study, run: &Run) -> Result<(), Failure> {
+        let _ = (study, run);
+        Ok(())
     }
     /// Computes what is not finished yet and judges the results.
     ///

@@ -14,7 +14,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use super::checks::{check_between, check_no_control, has_duplicates};
 use super::flags::flags;
-use super::run::constant_rate;
+use super::run::{Run, constant_rate};
 use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
@@ -23,8 +23,8 @@ use crate::train_flags::divisor;
 
 /// Learning rates are 0.1 / n.
 const LARGEST_LR: f64 = 0.1;
-/// The paper's n, rising.
-const NS: [u64; 7] = [2, 4, 8, 16, 32, 320, 3200];
+/// Every step is logged up to this n, and every (n / 32)-th one above, which includes every n-th.
+const LOGGED_N: u64 = 32;
 /// The pair that is compared: the first replicas of every run.
 const PAIR: [u32; 2] = [1, 3];
 /// Index of the perturbed replica in [`PAIR`].
@@ -40,11 +40,11 @@ const MOST_POINTS: u64 = 100_000;
 flags! {
     /// Figure 2, right: distance between two copies at decreasing learning rates
     #[name = "fig2"]
-    #[example = "lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2"]
+    #[example = "lastbit reproduce fig2 --ns 2,8 --seeds 1,2,3,4,5 --out runs/fig2"]
     pub struct Fig2 {
-        /// Largest n of the learning rates 0.1/n for n = 2, 4, 8, 16, 32, 320, 3200; with --quick every other
-        /// of them
-        n_max: u64 = 32, quick = 8;
+        /// Numbers n of the learning rates 0.1/n, ascending; the paper also has 320 and 3200
+        #[arg(value_name = "N,N,...")]
+        ns: Vec<u64> = vec![2, 4, 8, 16, 32], quick = vec![2, 8];
         /// Seeds; the figure shows medians
         seeds: Vec<u64> = vec![1, 2, 3], quick = vec![1];
         /// Divisors whose spread at the smallest n is compared with that over seeds
@@ -101,10 +101,9 @@ fn rate(n: u64) -> f64 {
 }
 
 impl Fig2 {
-    /// The n that are trained. A single seed shows the order of rates that are four times apart, but not of closer ones.
-    fn ns(&self) -> Vec<u64> {
-        let every = if self.is_quick { 2 } else { 1 };
-        NS.into_iter().step_by(every).filter(|n| *n <= self.n_max).collect()
+    /// The n of the largest rate.
+    fn smallest_n(&self) -> u64 {
+        self.ns[0]
     }
 
     fn config(&self, n: u64, seed: u64, perturbation: Perturbation) -> TrainConfig {
@@ -112,7 +111,7 @@ impl Fig2 {
             // Runs besides those of the figure have no control.
             _ if !self.seeds.contains(&seed) => PAIR.to_vec(),
             Perturbation::Reciprocal | Perturbation::Nextafter => PAIR.to_vec(),
-            Perturbation::Divide if n == NS[0] => [&self.ks[..], &[CONTROL]].concat(),
+            Perturbation::Divide if n == self.smallest_n() => [&self.ks[..], &[CONTROL]].concat(),
             Perturbation::Divide => [&PAIR[..], &[CONTROL]].concat(),
         };
         TrainConfig {
@@ -126,8 +125,7 @@ impl Fig2 {
             lr: rate(n),
             momentum: 0.0,
             steps: Some(self.steps.unwrap_or(n * self.points)),
-            // Every step for n up to 32; for larger n every (n / 32)-th step, which includes every n-th.
-            log_every: Some((n / NS[4]).max(1)),
+            log_every: Some((n / LOGGED_N).max(1)),
             test_limit: self.test_limit,
             ..constant_rate()
         }
@@ -136,10 +134,11 @@ impl Fig2 {
     /// Runs by name: every rate and seed, then at the largest rate the other forms of the perturbation and the other seeds of
     /// the spread.
     fn runs(&self) -> Vec<(String, TrainConfig)> {
-        let further = self.spread_seeds.iter().filter(|seed| !self.seeds.contains(seed)).map(|&seed| (NS[0], seed));
-        let pairs = self.ns().into_iter().flat_map(|n| self.seeds.iter().map(move |&seed| (n, seed)));
+        let further =
+            self.spread_seeds.iter().filter(|seed| !self.seeds.contains(seed)).map(|&seed| (self.smallest_n(), seed));
+        let pairs = self.ns.iter().flat_map(|&n| self.seeds.iter().map(move |&seed| (n, seed)));
         let divided = |(n, seed): (u64, u64)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide));
-        let (n, seed) = (NS[0], self.seeds[0]);
+        let (n, seed) = (self.smallest_n(), self.seeds[0]);
         let others = self.perturbation.iter().filter(|form| **form != Perturbation::Divide);
         let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form.name()), self.config(n, seed, form)));
         pairs.map(divided).chain(others).chain(further.map(divided)).collect()
@@ -153,8 +152,8 @@ impl Experiment for Fig2 {
 
     fn check(&self) -> Result<(), Failure> {
         let refuse = |text: String| Err(Failure::usage(text));
-        if self.ns().is_empty() {
-            return refuse(format!("--n-max: must be at least {}, not {}", NS[0], self.n_max));
+        if self.ns.is_empty() || self.ns[0] == 0 || !self.ns.is_sorted_by(|a, b| a < b) {
+            return refuse("--ns: give at least one n, ascending, each once".to_owned());
         }
         if self.seeds.is_empty() {
             return refuse("--seeds: give at least one".to_owned());
@@ -178,19 +177,22 @@ impl Experiment for Fig2 {
         for (_, config) in self.runs() {
             config.validate()?;
         }
-        check_no_control(&self.config(NS[0], self.seeds[0], Perturbation::Divide), self.ks.len())
+        check_no_control(&self.config(self.smallest_n(), self.seeds[0], Perturbation::Divide), self.ks.len())
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         study.forecast_runs(&self.runs(), Further::OUTPUTS)
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.runs()
+    }
+
+    fn complete(&self, study: &mut Study, run: &Run) -> Result<(), Failure> {
+        study.predictions(run).map(drop)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.runs())?;
         let mut trained = Vec::new();
         for (name, config) in self.runs() {
             let run = study.train(&name, &config)?;
@@ -234,7 +236,7 @@ impl Fig2 {
                  - 1 (ddof 1), with the 95 % intervals of a normal sample, from chi-square. The pooled interval over seeds is too \
                  narrow, because the samples at different k share their seeds. One seed determines initialisation, order and \
                  augmentation.",
-                rate(NS[0]),
+                rate(self.smallest_n()),
                 list(&self.ks.iter().map(u32::to_string).collect::<Vec<_>>()),
                 list(&self.spread_seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
             ),
@@ -267,7 +269,9 @@ mod tests {
         assert_eq!(settings["net"].as_str(), Some("resnet56"));
         assert_eq!(settings["seeds"].as_array().map(Vec::len), Some(3));
         let bad = [
-            Fig2 { n_max: 0, ..full() },
+            Fig2 { ns: Vec::new(), ..full() },
+            Fig2 { ns: vec![0, 2], ..full() },
+            Fig2 { ns: vec![8, 2], ..full() },
             Fig2 { seeds: Vec::new(), ..full() },
             Fig2 { ks: vec![1], ..full() },
             Fig2 { ks: vec![1, 5, 3], ..full() },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,9 +12,11 @@ use toml::Table;
 
 use super::flags::Flags;
 use crate::failure::Failure;
-use crate::files::replace_file;
+use crate::files::{create_folder, replace_file};
+use crate::lock::{Lock, Mode};
 use crate::run::{
-    CONFIG_FILE, Contents, Environment, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect,
+    CONFIG_FILE, Contents, Environment, Found, LOCK_FILE, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder,
+    inspect,
 };
 use crate::run_config::read_table;
 use crate::terminal::warn;
@@ -23,6 +25,8 @@ use crate::terminal::warn;
 pub const VERDICT_FILE: &str = "verdict.json";
 /// The [`Environment`] that the pieces were computed in.
 const ENVIRONMENT_FILE: &str = "environment.json";
+/// Locked while a task begins the reproduction.
+const BEGINNING_FILE: &str = ".beginning";
 /// Folder of the finished pieces.
 const PIECES: &str = "pieces";
 /// Folder of the run folders.
@@ -184,11 +188,38 @@ impl ReproductionFolder {
     /// Creates the folder if needed, locks it, and writes identity and environment.
     pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
         let folder = RunFolder::claim(&self.path)?;
-        let text = toml::to_string(identity).map_err(Failure::other)?;
-        folder.write(IDENTITY_FILE, format!("# Continue or repeat with: {command}\n{text}").as_bytes())?;
-        let text = serde_json::to_string_pretty(environment).map_err(Failure::other)?;
-        folder.write(ENVIRONMENT_FILE, format!("{text}\n").as_bytes())?;
+        self.write_head(identity, command, environment)?;
         Ok(folder)
+    }
+
+    /// Begins the reproduction if nobody has, and shares the folder with other tasks until the lock is dropped. Keeps out
+    /// [`Self::claim`].
+    pub fn share(&self, identity: &Table, command: &str, environment: &Environment) -> Result<Lock, Failure> {
+        create_folder(&self.path)?;
+        let failed = |error: io::Error| Failure::file("lock", &self.path, &error);
+        // Two tasks that begin at the same moment must not both believe to be the first.
+        let _beginning = Lock::wait(&self.path(BEGINNING_FILE)).map_err(failed)?;
+        let Some(shared) = Lock::attempt(&self.path(LOCK_FILE), Mode::Shared).map_err(failed)? else {
+            return Err(Failure::other(format!(
+                "another lastbit does the whole reproduction in '{}': wait until it ends, or give another --out",
+                self.path.display()
+            )));
+        };
+        // Another task may have begun it since.
+        Self::inspect(&self.path, identity)?;
+        self.check_environment(environment)?;
+        if !(self.path(IDENTITY_FILE).exists() && self.path(ENVIRONMENT_FILE).exists()) {
+            self.write_head(identity, command, environment)?;
+        }
+        Ok(shared)
+    }
+
+    fn write_head(&self, identity: &Table, command: &str, environment: &Environment) -> Result<(), Failure> {
+        let text = toml::to_string(identity).map_err(Failure::other)?;
+        let text = format!("# Continue or repeat with: {command}\n{text}");
+        replace_file(&self.path(IDENTITY_FILE), text.as_bytes())?;
+        let text = serde_json::to_string_pretty(environment).map_err(Failure::other)?;
+        replace_file(&self.path(ENVIRONMENT_FILE), format!("{text}\n").as_bytes())
     }
 
     fn began_elsewhere(&self, began: &Environment, now: &Environment) -> Failure {

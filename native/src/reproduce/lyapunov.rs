@@ -143,12 +143,11 @@ impl Experiment for Lyapunov {
         study.forecast_runs(&self.runs(), Further::default())
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.runs()
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.runs())?;
         let tracks: Vec<Track> = self.lrs.iter().map(|&lr| self.track(study, lr)).collect::<Result<_, _>>()?;
         Ok(Findings {
             claims: self.claims(&tracks),

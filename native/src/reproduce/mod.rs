@@ -39,8 +39,9 @@
 //! ```
 //!
 //! Then add a line to [`EXPERIMENTS`]. A long piece calls `check_interrupt` from time to time, or is split into several.
-//! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
-//! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
+//! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle. Those that
+//! [`Experiment::independent_runs`] names are trained before `run`, on several adapters or as tasks of a cluster. The framework owns
+//! the folder, the terminal, the files and the page.
 
 mod checks;
 mod common;
@@ -69,6 +70,7 @@ mod study;
 mod table1;
 mod table2;
 mod table3;
+mod tasks;
 mod threshold;
 mod trained;
 
@@ -86,6 +88,7 @@ pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use flags::{Flags, flag_text};
 pub use folder::ReproductionFolder;
 pub use study::{Forecast, Further, Study};
+use tasks::Task;
 
 /// The experiments, in the order of the help.
 const EXPERIMENTS: [Entry; 13] = [
@@ -170,7 +173,11 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     let identity = identity?;
     let command = command(experiment.name(), common.quick, &identity, &defaults?);
     let folder = common.out.as_deref().map(|out| ReproductionFolder::inspect(out, &identity)).transpose()?;
-    if common.adapters.is_some() && !experiment.has_independent_runs() {
+    if common.tasks {
+        return tasks::list(&**experiment, folder.as_ref());
+    }
+    let task = common.task.map(|index| Task::find(&**experiment, index)).transpose()?;
+    if common.adapters.is_some() && experiment.independent_runs().is_empty() {
         return Err(Failure::usage(format!(
             "--adapters: {} has no independent runs to train at the same time: give --adapter",
             experiment.name()
@@ -179,18 +186,23 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     let mut study = Study::new(common, folder.clone())?;
     let environment = study.environment();
     folder.as_ref().map_or(Ok(()), |folder| folder.check_environment(&environment))?;
-    let forecast = experiment.forecast(&study)?;
     if common.dry_run {
-        return dry_run(experiment.as_ref(), &study, &forecast);
+        return dry_run(experiment.as_ref(), &study, task.as_ref());
     }
     let (Some(folder), Some(out)) = (folder, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
+    if let Some(task) = task {
+        let _unsaved = interrupt::UnsavedWork::begin();
+        return task.run(&**experiment, &mut study, &folder, &identity, &command);
+    }
+    let forecast = experiment.forecast(&study)?;
     let _unsaved = interrupt::UnsavedWork::begin();
     let claimed = folder.claim(&identity, &command, &environment)?;
     study.print(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
     study.print(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
     study.expect(forecast.pieces);
+    study.train_parallel(&experiment.independent_runs())?;
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
         experiment: experiment.as_ref(),
@@ -209,9 +221,11 @@ fn size_text(is_quick: bool) -> &'static str {
     if is_quick { " (quick size)" } else { " (full size)" }
 }
 
-fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> Result<(), Failure> {
+fn dry_run(experiment: &dyn Experiment, study: &Study, task: Option<&Task>) -> Result<(), Failure> {
+    let forecast = task.map_or_else(|| experiment.forecast(study), |task| task.forecast(study))?;
     let adapter = study.context().adapter();
     study.print(format!("experiment  {}{}", experiment.title(), size_text(experiment.is_quick())));
+    task.iter().for_each(|task| study.print(format!("  {}", task.text())));
     for (name, value) in experiment.settings()? {
         study.print(format!("  --{name} {}", flag_text(&value)));
     }

@@ -177,12 +177,16 @@ impl Experiment for Poke {
         study.forecast_runs(&self.runs(), Further { evaluations: evaluations + ends, pieces: pieces + 1 })
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.runs()
+    }
+
+    fn complete(&self, study: &mut Study, run: &Run) -> Result<(), Failure> {
+        study.outputs(run)?;
+        study.ends(run, self.images).map(drop)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.runs())?;
         let (mut runs, mut ends) = (Vec::new(), Vec::new());
         for &seed in &self.seeds {
             let (run, of_run) = self.ends(study, seed)?;

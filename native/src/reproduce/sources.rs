@@ -254,12 +254,15 @@ impl Experiment for Sources {
         study.forecast_runs(&self.runs(), Further::OUTPUTS)
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.runs()
+    }
+
+    fn complete(&self, study: &mut Study, run: &Run) -> Result<(), Failure> {
+        study.outputs(run).map(drop)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.runs())?;
         let trained = self.trained(study)?;
         Ok(Findings {
             claims: self.claims(&trained),

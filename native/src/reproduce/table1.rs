@@ -10,6 +10,7 @@ use lastbit_core::train::{MAX_K, TrainConfig};
 
 use super::checks::{check_no_control, has_duplicates};
 use super::flags::flags;
+use super::run::Run;
 use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Further, Study};
 use crate::failure::Failure;
@@ -121,12 +122,15 @@ impl Experiment for Table1 {
         study.forecast_runs(&self.all_runs(), Further::OUTPUTS)
     }
 
-    fn has_independent_runs(&self) -> bool {
-        true
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.all_runs()
+    }
+
+    fn complete(&self, study: &mut Study, run: &Run) -> Result<(), Failure> {
+        study.predictions(run).map(drop)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.all_runs())?;
         let mut rows = Vec::new();
         for spec in &self.rows {
             let mut trained = Vec::new();

@@ -193,13 +193,12 @@ impl Experiment for Threshold {
         study.forecast_runs(&runs, Further::default())
     }
 
-    /// The runs of the grid are independent, and so are the seeds at one rate of the bisection.
-    fn has_independent_runs(&self) -> bool {
-        true
+    /// The runs of the grid. The bisection depends on them.
+    fn independent_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.grid_runs()
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_parallel(&self.grid_runs())?;
         let mut probes = Vec::new();
         for lr in self.grid() {
             probes.push(self.probe(study, lr)?);

@@ -1,6 +1,6 @@
 //! The run folder: the lock on it, and files that are replaced completely or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use super::layout::{
 };
 use crate::failure::Failure;
 use crate::files::{Unsynced, replace_file, replace_file_unsynced};
+use crate::lock::{Lock, Mode};
 use crate::run_config::{ConfigFile, RunConfig};
 
 /// What is at the path of a run folder.
@@ -101,8 +102,8 @@ pub struct RunFolder {
     path: PathBuf,
     /// True if this process created the folder.
     is_new: bool,
-    /// Locked until this value is dropped.
-    _lock: File,
+    /// Held until this value is dropped.
+    lock: Option<Lock>,
 }
 
 impl RunFolder {
@@ -111,7 +112,7 @@ impl RunFolder {
         let is_new = !path.exists();
         fs::create_dir_all(path).map_err(|error| Failure::given("create the run folder", path, &error))?;
         let lock = lock(path)?;
-        Ok(Self { path: path.to_owned(), is_new, _lock: lock })
+        Ok(Self { path: path.to_owned(), is_new, lock: Some(lock) })
     }
 
     /// Path of the folder.
@@ -136,46 +137,16 @@ impl RunFolder {
 }
 
 /// Locks the folder at `path`.
-fn lock(path: &Path) -> Result<File, Failure> {
+fn lock(path: &Path) -> Result<Lock, Failure> {
     let file = path.join(LOCK_FILE);
-    loop {
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&file);
-        let lock = lock.map_err(|error| Failure::file("write to the run folder", path, &error))?;
-        match fs4::fs_std::FileExt::try_lock_exclusive(&lock) {
-            Ok(true) => {}
-            Ok(false) => {
-                let path = path.display();
-                return Err(Failure::other(format!(
-                    "another lastbit is writing to '{path}': wait until it ends, or give another --out"
-                )));
-            }
-            // Some network file systems have no locks; a run is still possible there.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(error) => return Err(Failure::file("lock", &file, &error)),
-        }
-        // The process that held the lock before removes the file. A lock on a removed file keeps nobody out: try again.
-        if is_at(&lock, &file) {
-            return Ok(lock);
-        }
+    match Lock::attempt(&file, Mode::Exclusive) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Failure::other(format!(
+            "another lastbit is writing to '{}': wait until it ends, or give another --out",
+            path.display()
+        ))),
+        Err(error) => Err(Failure::file("write to the run folder", path, &error)),
     }
-}
-
-/// Whether the open file is still the one at `path`.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
-        (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
-        (Err(_), _) => true,
-    }
-}
-
-/// Always true: on other systems, an open file cannot be replaced.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
 }
 
 impl Drop for RunFolder {
@@ -187,60 +158,10 @@ impl Drop for RunFolder {
                 let _ = fs::remove_file(file);
             }
         }
-        // Last, because others may write from here on. A file that stays behind does no harm: the lock is not held, and empty
-        // files count as nothing.
-        let _ = fs::remove_file(self.file(LOCK_FILE));
+        // Last, because others may write from here on.
+        self.lock = None;
         if is_refused && self.is_new {
             let _ = fs::remove_dir(&self.path);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
-    use super::*;
-
-    fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("lastbit-folder-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn a_lock_on_a_removed_file_does_not_count() {
-        let folder = scratch("gone");
-        let path = folder.join(LOCK_FILE);
-        let file = File::create(&path).unwrap();
-        assert!(is_at(&file, &path));
-        fs::remove_file(&path).unwrap();
-        assert!(!is_at(&file, &path));
-        let _other = File::create(&path).unwrap();
-        assert!(!is_at(&file, &path));
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn writers_that_come_and_go_are_never_two() {
-        let folder = scratch("writers");
-        let (is_taken, claims) = (AtomicBool::new(false), AtomicU32::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    while claims.load(Ordering::SeqCst) < 2000 {
-                        let Ok(claimed) = RunFolder::claim(&folder) else { continue };
-                        assert!(!is_taken.swap(true, Ordering::SeqCst), "two writers");
-                        std::thread::yield_now();
-                        is_taken.store(false, Ordering::SeqCst);
-                        claims.fetch_add(1, Ordering::SeqCst);
-                        drop(claimed);
-                    }
-                });
-            }
-        });
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -26,6 +26,9 @@ mod report;
 mod reproduce;
 mod resume;
 mod runs;
+#[cfg(target_os = "linux")]
+mod slurm;
+mod tasks;
 mod tensorboard;
 mod tune;
 mod verify;

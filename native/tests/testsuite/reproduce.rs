@@ -525,7 +525,7 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     let out = home.join("out");
     let at = |line: &[&str]| lastbit(&[&["reproduce"], line, &["--out", text(&out)]].concat());
     assert_refused(&at(&["fig9"]), 2, &["fig9"]);
-    assert_refused(&at(&["fig2", "--n-max", "0"]), 2, &["--n-max", "at least 2"]);
+    assert_refused(&at(&["fig2", "--ns", "0"]), 2, &["--ns", "at least one n"]);
     assert_refused(&at(&["fig2", "--seeds", ""]), 2, &["--seeds"]);
     assert_refused(&at(&["fig2", "--net", "vgg99"]), 2, &["--net", "vgg99"]);
     assert_refused(&at(&["fig2", "--ks", "1,5"]), 2, &["--ks", "1,3"]);

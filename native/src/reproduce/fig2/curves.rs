@@ -116,6 +116,6 @@ impl Fig2 {
             let is_sampled = |step: &u64| self.steps.is_some() || step.is_multiple_of(n);
             Curve { n, points: of_n[0].layers.keys().copied().filter(is_sampled).map(point).collect() }
         };
-        self.ns().into_iter().map(curve).collect()
+        self.ns.iter().map(|&n| curve(n)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! from k = 1.
 
 use super::curves::{Runs, n_of};
-use super::{Fig2, NS, PERTURBED, rate};
+use super::{Fig2, PERTURBED, rate};
 use crate::numbers::about;
 use crate::plot::{Axis, Figure};
 use crate::reproduce::findings::{claim, table, with_lines};
@@ -47,7 +47,7 @@ impl Fig2 {
             found: format!(
                 "Deviation of the test accuracy after step {} at lr {}: {}. Mean {:.1} %.{distance} {churn}",
                 first.run.steps.len(),
-                rate(NS[0]),
+                rate(self.smallest_n()),
                 accuracy.text("points"),
                 accuracy.over_k.mean
             ),
@@ -82,7 +82,7 @@ impl Fig2 {
              test images that the copy and k = 1 classify differently. k = 2, a null control, must have the accuracy of k = 1 and \
              no churn.",
         );
-        let title = format!("Spread over k and spread over seeds, lr {}", rate(NS[0]));
+        let title = format!("Spread over k and spread over seeds, lr {}", rate(self.smallest_n()));
         let deviations = deviations(runs);
         let samples = deviations.iter().flat_map(|(quantity, KVersusSeeds { over_k, over_seeds })| {
             [("k", over_k), ("seeds", over_seeds)].map(|(over, samples)| (quantity, over, samples))
@@ -108,7 +108,7 @@ impl Fig2 {
     pub(super) fn seeds_figure(&self, runs: &Runs) -> Figure {
         let figure = Figure::new(
             "fig2-spread",
-            format!("Other k and other seeds, lr {}", rate(NS[0])),
+            format!("Other k and other seeds, lr {}", rate(self.smallest_n())),
             Axis::linear("step"),
             Axis::log("relative L1 over all convolutions, at most 2"),
         );

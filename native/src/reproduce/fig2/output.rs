@@ -3,7 +3,7 @@
 use lastbit_core::ops::sgd::Perturbation;
 
 use super::curves::{Curve, Point, Runs, distance_at, last_distance, n_of};
-use super::{Fig2, NS, PERTURBED, rate};
+use super::{Fig2, PERTURBED, rate};
 use crate::plot::{Axis, Figure};
 use crate::reproduce::findings::{table, with_lines};
 use crate::reproduce::growth::{VISIBLE, exponential_phase};
@@ -60,7 +60,7 @@ impl Fig2 {
         if forms.len() > 1 {
             let figure = Figure::new(
                 "fig2-forms",
-                format!("Three ways to move the last bit, lr {}", rate(NS[0])),
+                format!("Three ways to move the last bit, lr {}", rate(self.smallest_n())),
                 Axis::linear("step"),
                 Axis::log("relative L1 over all convolutions"),
             );

@@ -4,7 +4,7 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::DatasetKind;
 
 use super::curves::{Curve, Runs, distance_at, last_distance, n_of};
-use super::{Fig2, MACROSCOPIC, NS, PERTURBED, rate};
+use super::{Fig2, MACROSCOPIC, PERTURBED, rate};
 use crate::numbers::{about, count, list, range};
 use crate::reproduce::findings::claim;
 use crate::reproduce::growth::{self, VISIBLE, reaches};
@@ -76,11 +76,11 @@ impl Fig2 {
             && self.activation == Activation::Swish { beta: 5.0 }
             && self.dataset == DatasetKind::Cifar10
             && self.batch_size == 128
-            && self.ns().contains(&REFERENCE_N)
+            && self.ns.contains(&REFERENCE_N)
     }
 
     fn amplified(&self, main: &[&TrainedRun], seeds: &str) -> Claim {
-        let n = NS[0];
+        let n = self.smallest_n();
         let largest: Vec<&&TrainedRun> = main.iter().filter(|trained| n_of(trained) == n).collect();
         // The known values are of the first 50 steps; the paper's curves are 100 n long.
         let least = if self.is_reference() { REFERENCE_STEPS } else { 100 * n };
@@ -157,7 +157,7 @@ impl Fig2 {
             found: match small.as_slice() {
                 [] => format!(
                     "The smallest rate here is {}: too large to decide.",
-                    rate(self.ns().last().copied().unwrap_or(1))
+                    rate(self.ns.last().copied().unwrap_or(1))
                 ),
                 all => {
                     let texts: Vec<String> =
@@ -248,7 +248,7 @@ mod tests {
 
     fn figure() -> Fig2 {
         Fig2 {
-            n_max: 2,
+            ns: vec![2],
             net: NetKind::ResNet { depth: 8 },
             tensor: "conv1.weight".to_owned(),
             batch_size: 4,

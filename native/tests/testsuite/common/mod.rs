@@ -37,7 +37,7 @@ pub const FIG2: &[&str] = &[
     "synthetic",
     "--batch-size",
     "4",
-    "--n-max",
+    "--ns",
     "2",
     "--steps",
     "6",
