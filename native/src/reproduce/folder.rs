@@ -14,7 +14,8 @@ use super::flags::Flags;
 use crate::failure::Failure;
 use crate::files::replace_file;
 use crate::run::{
-    CONFIG_FILE, Contents, Environment, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect,
+    CONFIG_FILE, Contents, Environment, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RUNS_FOLDER as RUNS,
+    RunFolder, inspect,
 };
 use crate::run_config::read_table;
 use crate::terminal::warn;
@@ -25,8 +26,6 @@ pub const VERDICT_FILE: &str = "verdict.json";
 const ENVIRONMENT_FILE: &str = "environment.json";
 /// Folder of the finished pieces.
 const PIECES: &str = "pieces";
-/// Folder of the run folders.
-const RUNS: &str = "runs";
 
 /// The identity of a reproduction: its name, its size, and every value.
 pub fn identity(experiment: &dyn Flags) -> Result<Table, Failure> {
