@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::export::{COLUMNS, CsvWriter, ParquetWriter, Read, RowWriter, Source, Sources, Stop, read_metrics};
 use crate::failure::Failure;
@@ -27,12 +27,13 @@ Examples:
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("format").required(true).args(["csv", "parquet"]))]
 pub struct Arguments {
     /// Folder of a run, of a run in parts, or of a reproduction (then all its runs are exported)
     #[arg(value_name = "RUN_FOLDER")]
     folder: PathBuf,
     /// Write CSV
-    #[arg(long, required_unless_present = "parquet", conflicts_with = "parquet")]
+    #[arg(long)]
     csv: bool,
     /// Write Parquet (packed with gzip); needs --out
     #[arg(long)]

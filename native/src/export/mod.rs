@@ -13,6 +13,7 @@ pub use reader::{Read, Stop, read_metrics};
 pub use source::{Source, Sources};
 
 use std::io;
+use std::path::Path;
 
 /// A number of a run. The number of a row is unique among those of its run, step, replica, tensor and quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,4 +42,16 @@ pub trait RowWriter {
 
     /// Writes what is buffered, and the end of the file.
     fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Exports metrics with these bytes, for [`crate::fuzzing`]. Every row can be written in both forms.
+pub fn of_bytes(metrics: &[u8]) {
+    let read = |rows: &mut dyn RowWriter| {
+        let read = read_metrics((metrics, Path::new("metrics.jsonl")), &[1, 3, 2], rows).unwrap();
+        rows.finish().unwrap();
+        read
+    };
+    let csv = read(&mut CsvWriter::new(io::sink(), false).unwrap());
+    let parquet = read(&mut ParquetWriter::new(io::sink(), false).unwrap());
+    assert_eq!(csv, parquet);
 }
