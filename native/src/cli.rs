@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    adapters, bench, certify, compare, completions, data, report, reproduce, smoke, train, tune, verify,
+    adapters, bench, certify, compare, completions, data, export, report, reproduce, smoke, train, tune, verify,
 };
 use crate::device::DeviceFlags;
 use crate::failure::Failure;
@@ -67,6 +67,9 @@ pub enum Command {
     Data(data::Arguments),
     /// Rebuild the report of a run from its folder alone
     Report(report::Arguments),
+    /// Write every number of a run as a table, a row for each: CSV or Parquet, for pandas, polars, DuckDB or R
+    #[command(after_long_help = export::AFTER_HELP)]
+    Export(export::Arguments),
     /// Train a run again and compare every line and every checkpoint with its record
     #[command(after_help = "Example: lastbit verify runs/first --steps 80..100\n\n\
         Exit codes: 0 every bit is the same, 1 something differs or failed, 2 invalid flag or folder")]
@@ -102,6 +105,7 @@ impl Command {
             Self::Reproduce(arguments) => reproduce::run(&arguments),
             Self::Data(arguments) => data::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
+            Self::Export(arguments) => export::run(&arguments),
             Self::Verify(arguments) => verify::run(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Adapters(arguments) => adapters::run(&arguments),

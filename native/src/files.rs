@@ -60,6 +60,45 @@ impl Unsynced {
     }
 }
 
+/// A file that is written piece by piece, and is at its path when it is complete. If this is dropped before, nothing is left.
+pub struct PendingFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl PendingFile {
+    /// Begins the file for `path`, which stays as it is until [`PendingFile::finish`].
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        match File::create(temporary(path)) {
+            Ok(file) => Ok(Self { path: path.to_owned(), file: Some(file) }),
+            Err(error) => Err(Failure::given("write", path, &error)),
+        }
+    }
+
+    /// The file to write to.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
+    }
+
+    /// Puts the file to its path, and waits until it is on the disk.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let written = file.sync_all().and_then(|()| fs::rename(temporary(&self.path), &self.path));
+        if let Some(folder) = self.path.parent() {
+            sync_folder(folder);
+        }
+        written.map_err(|error| not_written(&self.path, &temporary(&self.path), &error))
+    }
+}
+
+impl Drop for PendingFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(temporary(&self.path));
+        }
+    }
+}
+
 /// Path of the temporary file that is renamed to `path`.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -13,7 +13,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig, decode_outputs};
 use crate::run::{CheckpointManifest, Manifest, parse_summary};
 use crate::run_config::{CheckpointEvery, ConfigFile, FlipBitText, RunConfig, parse_table};
 use crate::value_parsers::{real, whole};
-use crate::{datasets, report};
+use crate::{datasets, export, report};
 
 /// The name of a kind of input, and the function that reads it.
 pub type Target = (&'static str, fn(&[u8]));
@@ -123,6 +123,7 @@ fn report(bytes: &[u8]) {
     let mut part = || parts.next().unwrap_or_default();
     let (metrics, summary, manifest, ends) = (part(), part(), part(), part());
     report::of_bytes(metrics, summary, manifest, ends);
+    export::of_bytes(metrics);
 }
 
 fn cifar10(bytes: &[u8]) {

@@ -8,6 +8,7 @@ mod datasets;
 mod device;
 mod device_test;
 mod ends;
+mod export;
 mod failure;
 mod files;
 mod forecast;

@@ -132,10 +132,18 @@ pub fn venv_python() -> Option<PathBuf> {
     known.into_iter().find(|python| process::succeeds(python, &["-c", "import ensurepip, venv"]))
 }
 
-/// A Python with TensorBoard: the one in the tests' environment, else python3 on the PATH.
-pub fn tensorboard() -> Result<Option<PathBuf>> {
+/// The module that reads event files as TensorBoard does.
+pub const TENSORBOARD: [&str; 1] = ["tensorboard"];
+/// The modules that check the Python reader, execute the notebook and read Parquet. PyPI's packages have the same names.
+pub const NOTEBOOK: [&str; 7] = ["numpy", "matplotlib", "nbclient", "ipykernel", "mypy", "pyarrow", "hatchling"];
+
+/// A Python that has all of `modules`: the one in the tests' environment, else python3 on the PATH. The reader needs Python 3.11.
+pub fn python_with(modules: &[&str]) -> Result<Option<PathBuf>> {
+    const HAS_ALL: &str = "import sys, importlib.util as util\n\
+        sys.exit(sys.version_info < (3, 11) or any(util.find_spec(name) is None for name in sys.argv[1:]))";
     let known = [Some(test_python()?), process::find_program(&["python3"])];
-    Ok(known.into_iter().flatten().find(|python| process::succeeds(python, &["-c", "import tensorboard"])))
+    let arguments = [&["-c", HAS_ALL], modules].concat();
+    Ok(known.into_iter().flatten().find(|python| process::succeeds(python, &arguments)))
 }
 
 /// True if a desktop can show a page to a person: not in CI, and with a display.

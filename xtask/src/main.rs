@@ -29,9 +29,10 @@ Developer commands of lastbit.
                                   processor, and prints where the report is; needs no driver and no root
     cargo xtask test [STAGE...]   runs everything that CI checks, cheapest first, and stops at the first failure: installs what
                                   is missing, then checks format, the page's functions, lints, types for Windows and macOS,
-                                  documentation, tests (on a GPU or the processor; the important ones also on a software GPU) and
-                                  the page in a real browser. Lists skipped tests and the slowest tests at the end; in CI a
-                                  skipped test is a failure. With stage names, only those stages run, in this order: {stages}
+                                  documentation, tests (on a GPU or the processor; the important ones also on a software GPU), the
+                                  Python reader with its notebook, and the page in a real browser. Lists skipped tests and the
+                                  slowest tests at the end; in CI a skipped test is a failure. With stage names, only those stages
+                                  run, in this order: {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web [--memory-steps N]

@@ -32,12 +32,12 @@ const LLVMPIPE: Need = Need {
                 VK_ICD_FILENAMES, or point them to Mesa's lvp_icd file",
 };
 
-/// Creates the tests' virtual environment, if no Python has TensorBoard yet.
+/// Creates the tests' virtual environment, if no Python has the modules yet.
 const VENV: Need = Need {
     what: "a Python that creates virtual environments (modules venv and ensurepip)",
-    present: || matches!(host::tensorboard(), Ok(Some(_))) || host::venv_python().is_some(),
+    present: || has_modules().is_ok_and(|has| has) || host::venv_python().is_some(),
     debian: &["python3-venv"],
-    otherwise: "install Python 3.10 or newer with both (Ubuntu: python3-venv; elsewhere they usually come with Python)",
+    otherwise: "install Python 3.11 or newer with both (Ubuntu: python3-venv; elsewhere they usually come with Python)",
 };
 
 /// Installed only on Debian as root; elsewhere the demo downloads the images.
@@ -123,27 +123,37 @@ pub fn run() -> Result<()> {
         ensure_component(component, subcommand)?;
     }
     provide(&NEEDS.each_ref())?;
-    provide_tensorboard()?;
+    provide_modules()?;
     println!("set-up: nothing is missing");
     Ok(())
 }
 
-/// Installs TensorBoard, whose reader a test compares with, into a virtual environment: only PyPI has it.
-fn provide_tensorboard() -> Result<()> {
-    if host::tensorboard()?.is_some() {
+/// Whether Pythons have the modules that tests use.
+fn has_modules() -> Result<bool> {
+    Ok(host::python_with(&host::TENSORBOARD)?.is_some() && host::python_with(&host::NOTEBOOK)?.is_some())
+}
+
+/// Installs the modules that tests use into a virtual environment: Debian lacks some of them.
+fn provide_modules() -> Result<()> {
+    if has_modules()? {
         return Ok(());
     }
-    println!("set-up: TensorBoard is missing; installing it into a virtual environment");
+    let modules = [&host::TENSORBOARD[..], &host::NOTEBOOK].concat();
+    println!("set-up: installing {} into a virtual environment", modules.join(", "));
     let own = host::test_python()?;
-    let python = host::venv_python().context("no Python that creates virtual environments; install python3-venv")?;
     let folder = own.parent().and_then(Path::parent).context("an environment has a folder for programs")?;
-    // An existing environment is incomplete, or its Python is gone.
-    process::run(process::command(python, &["-m", "venv", "--clear"]).arg(folder), INSTALL_LIMIT)?;
-    process::run(&mut process::command(&own, &["-m", "pip", "install", "--quiet", "tensorboard"]), INSTALL_LIMIT)?;
-    match host::tensorboard()? {
-        Some(_) => Ok(()),
-        None => bail!("TensorBoard was installed, but is not found in '{}'", folder.display()),
+    if !process::succeeds(&own, &["-c", "import pip"]) {
+        let python =
+            host::venv_python().context("no Python that creates virtual environments; install python3-venv")?;
+        // An existing environment is incomplete, or its Python is gone.
+        process::run(process::command(python, &["-m", "venv", "--clear"]).arg(folder), INSTALL_LIMIT)?;
     }
+    let pip = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], &modules[..]].concat();
+    process::run(&mut process::command(&own, &pip), INSTALL_LIMIT)?;
+    if !has_modules()? {
+        bail!("the modules were installed, but are not found in '{}'", folder.display());
+    }
+    Ok(())
 }
 
 /// Installs what the demo needs beside a compiler, the images, on Debian as root. It needs no driver: without a GPU the processor

@@ -14,7 +14,7 @@ struct Stage {
     run: fn() -> Result<()>,
 }
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage { name: "set-up", run: setup::run },
     Stage { name: "format", run: || cargo(&["fmt", "--all", "--check"], &[]) },
     Stage { name: "unit-web", run: site::test_units },
@@ -24,6 +24,7 @@ const STAGES: [Stage; 10] = [
     Stage { name: "check-macos", run: foreign::check_macos },
     Stage { name: "docs", run: docs },
     Stage { name: "tests", run: tests },
+    Stage { name: "python", run: python },
     Stage { name: "browser", run: browser::run },
 ];
 
@@ -106,7 +107,7 @@ fn tests() -> Result<()> {
 /// Runs the tests. Returns what xtask itself had to leave out; tests that skip themselves write a line to `skips`.
 fn run_tests(skips: &Path) -> Result<Vec<String>> {
     let mut skipped = Vec::new();
-    let python = host::tensorboard()?;
+    let python = host::python_with(&host::TENSORBOARD)?;
     let (times, runner) = (times::file()?, times::runner()?);
     let run = |arguments: &[&str], variables: &[(&str, &OsStr)]| {
         let mut command = process::command("cargo", arguments);
@@ -149,6 +150,21 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
     Ok(skipped)
 }
 
+/// Checks the Python reader and its types, executes the notebook, and reads exports with the programs of others.
+fn python() -> Result<()> {
+    let python = host::python_with(&host::NOTEBOOK)?
+        .with_context(|| format!("no Python 3.11 with {}; run `cargo xtask test set-up`", host::NOTEBOOK.join(", ")))?;
+    // As the tests build it, so that it is there already.
+    cargo(&["build", "--workspace", "--bin", "lastbit"], &[])?;
+    let target = host::target_dir()?;
+    let mut mypy = process::command(&python, &["-m", "mypy", "--config-file", "python/pyproject.toml", "--cache-dir"]);
+    process::run(mypy.arg(target.join("mypy")).arg("python/lastbit.py"), STAGE_LIMIT)?;
+    let program = target.join("debug").join(format!("lastbit{}", std::env::consts::EXE_SUFFIX));
+    let mut tests =
+        process::command(&python, &["-B", "-m", "unittest", "discover", "--start-directory", "python/tests"]);
+    process::run(tests.env("LASTBIT", program), STAGE_LIMIT)
+}
+
 fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let mut command = process::command("cargo", arguments);
     process::run(command.envs(variables.iter().copied()), STAGE_LIMIT)
@@ -169,7 +185,8 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_named_with_the_known_ones() {
         let error = run(&["browsers".to_owned()]).unwrap_err().to_string();
-        let known = "set-up, format, unit-web, lint, lint-web, check-windows, check-macos, docs, tests, browser";
+        let known =
+            "set-up, format, unit-web, lint, lint-web, check-windows, check-macos, docs, tests, python, browser";
         assert_eq!(error, format!("unknown stage 'browsers'; the stages are {known}"));
     }
 

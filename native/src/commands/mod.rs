@@ -6,6 +6,7 @@ pub mod certify;
 pub mod compare;
 pub mod completions;
 pub mod data;
+pub mod export;
 pub mod report;
 pub mod reproduce;
 pub mod smoke;

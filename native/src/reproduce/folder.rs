@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::files::{create_folder, replace_file};
 use crate::lock::{Lock, Mode};
 use crate::run::{
-    CONFIG_FILE, Contents, Environment, Found, LOCK_FILE, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder,
-    inspect,
+    CONFIG_FILE, Contents, Environment, Found, LOCK_FILE, Manifest, REPRODUCTION_FILE as IDENTITY_FILE,
+    RUNS_FOLDER as RUNS, RunFolder, inspect,
 };
 use crate::run_config::read_table;
 use crate::terminal::warn;
@@ -29,8 +29,6 @@ const ENVIRONMENT_FILE: &str = "environment.json";
 const BEGINNING_FILE: &str = ".beginning";
 /// Folder of the finished pieces.
 const PIECES: &str = "pieces";
-/// Folder of the run folders.
-const RUNS: &str = "runs";
 
 /// The identity of a reproduction: its name, its size, and every value.
 pub fn identity(experiment: &dyn Flags) -> Result<Table, Failure> {

@@ -8,6 +8,8 @@ pub const PARTS_FILE: &str = "parts.toml";
 pub const REPRODUCTION_FILE: &str = "reproduce.toml";
 /// Program, config, data and adapter: everything that may change the bits of the run.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// Folder of the runs of a reproduction.
+pub const RUNS_FOLDER: &str = "runs";
 /// Weights that the run began with, before `nextafter` moved one.
 pub const INIT_FILE: &str = "init.safetensors";
 /// The metrics, one JSON object a line.

@@ -30,7 +30,7 @@ pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
 pub use integrity::{problems, whole_finished_step};
 pub use layout::{
     CONFIG_FILE, ENDS_FILE, INIT_FILE, LOCK_FILE, LOGITS_FOLDER, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE,
-    REPORT_FILE, REPRODUCTION_FILE, TIMING_FILE,
+    REPORT_FILE, REPRODUCTION_FILE, RUNS_FOLDER, TIMING_FILE,
 };
 pub use logits::{read_logits, write_logits};
 pub use manifest::{Found, Manifest, OnChange};

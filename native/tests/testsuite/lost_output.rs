@@ -27,6 +27,7 @@ fn lines(home: &Path, run: &Path) -> Vec<Vec<String>> {
         &["data", "info", "synthetic"],
         &["bench", "--filter", "update", "--repeats", "1", "--json"],
         &["report", run],
+        &["export", run, "--csv"],
         &["verify", run],
         &["verify", run, "--json"],
         &["compare", run, twin],

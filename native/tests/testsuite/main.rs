@@ -11,6 +11,7 @@ mod drivers;
 mod ends;
 mod equations;
 mod exit_codes;
+mod export;
 mod faults;
 mod hostile;
 mod integrity;
