@@ -86,6 +86,11 @@ class Run:
         """`summary.json`: `finished`, `step`, `fingerprints`, `control` and the last lines."""
         return self._json("summary.json")
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done. A run that has not saved yet has no summary."""
+        return (self.path / "summary.json").exists() and self.summary.get("finished") is True
+
     @cached_property
     def _lines(self) -> dict[str, list[dict[str, Any]]]:
         """The lines of `metrics.jsonl` by kind. An unfinished last line, as a killed run leaves it, does no harm."""

@@ -45,7 +45,8 @@ class Reader(InFolder):
         run = self.run_data
         self.assertEqual((run.ks, run.config["net"], run.config["batch-size"]), ([1, 3, 2], "resnet8", 8))
         self.assertEqual(run.manifest["network"]["name"], "resnet8")
-        self.assertEqual((run.summary["finished"], run.summary["step"]), (True, 12))
+        self.assertEqual((run.is_finished, run.summary["step"]), (True, 12))
+        self.assertFalse(self.damaged("summary.json", b'"finished": true', b'"finished": false').is_finished)
 
     def test_columns_have_every_line(self):
         for kind, columns, n_lines in [("step", self.run_data.steps, 12), ("epoch", self.run_data.epochs, 2)]:

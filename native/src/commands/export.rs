@@ -19,7 +19,7 @@ use crate::terminal::{note_lost, print_line, warn};
 pub const AFTER_HELP: &str = "\
 The columns are step, replica, k, tensor, quantity, value. For a run in parts or a reproduction the name of the run (part-0, n2-seed1)
 comes first, as run. The column tensor is empty (in Parquet null) where a number is of the whole network. A number of metrics.jsonl is a
-row with the same digits; one that is not finite is NaN. Fingerprints are no numbers, and are left out. docs/DATA.md explains every quantity.
+row with the same digits; one that is not finite is NaN. Fingerprints are not numbers and are left out. docs/DATA.md explains each quantity.
 
 Examples:
   lastbit export runs/first --parquet --out first.parquet
