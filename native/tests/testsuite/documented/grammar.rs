@@ -129,6 +129,14 @@ impl Grammar {
                 {
                     return Ok(());
                 }
+                // `reproduce --adapters 0,1`: a flag of some of its commands.
+                ErrorKind::UnknownArgument if !is_whole && self.parent(&words).has_subcommands() => {
+                    let count = words.iter().take_while(|word| !word.starts_with('-')).count();
+                    words.insert(count, "NAME".to_owned());
+                    return self.check_any_subcommand(&words, "NAME", is_whole).map_err(|_| one_line(&error));
+                }
+                // `report --page-url` in passing, without the value.
+                ErrorKind::InvalidValue if !is_whole && context(ContextKind::InvalidValue).is_empty() => return Ok(()),
                 ErrorKind::InvalidSubcommand if is_placeholder(context(ContextKind::InvalidSubcommand)) => {
                     let name = context(ContextKind::InvalidSubcommand).to_owned();
                     return self.check_any_subcommand(&words, &name, is_whole);
@@ -137,20 +145,31 @@ impl Grammar {
                     let (flag, value) = (context(ContextKind::InvalidArg), context(ContextKind::InvalidValue));
                     let flag = flag.split([' ', '=', '[', '<']).next().unwrap_or_default();
                     if !is_placeholder(value) || !self.put_in(&mut words, flag, value) {
-                        return Err(first_line(&error));
+                        return Err(one_line(&error));
                     }
                 }
-                _ => return Err(first_line(&error)),
+                _ => return Err(one_line(&error)),
             }
         }
         Err("too many placeholders".to_owned())
     }
 
+    /// The innermost command that the first words name.
+    fn parent(&self, words: &[String]) -> &Command {
+        let mut command = &self.lastbit;
+        for word in words {
+            match command.find_subcommand(word) {
+                Some(next) => command = next,
+                None => break,
+            }
+        }
+        command
+    }
+
     /// A placeholder stands where a subcommand does: one at least must take the rest.
     fn check_any_subcommand(&self, words: &[String], name: &str, is_whole: bool) -> Result<(), String> {
         let at = words.iter().position(|word| word == name).expect("clap took it from there");
-        let parent = words[..at].iter().try_fold(&self.lastbit, |command, word| command.find_subcommand(word));
-        let parent = parent.ok_or_else(|| format!("'{name}' stands after a flag"))?;
+        let parent = self.parent(words);
         let put = |command: &Command| {
             let mut words = words.to_vec();
             command.get_name().clone_into(&mut words[at]);
@@ -192,12 +211,8 @@ impl Grammar {
 
     /// The values that the flag lists, if it lists them.
     fn possible_values(&self, words: &[String], flag: &str) -> Vec<String> {
-        let mut command = &self.lastbit;
-        while let Some(next) = words.iter().find_map(|word| command.find_subcommand(word)) {
-            command = next;
-        }
         let long = flag.trim_start_matches('-');
-        let argument = command.get_arguments().find(|argument| argument.get_long() == Some(long));
+        let argument = self.parent(words).get_arguments().find(|argument| argument.get_long() == Some(long));
         let values = argument.map(clap::Arg::get_possible_values).unwrap_or_default();
         values.iter().map(|value| value.get_name().to_owned()).collect()
     }
@@ -268,7 +283,10 @@ fn flag_name(word: &str) -> &str {
     word.split('=').next().unwrap_or(word)
 }
 
-fn first_line(error: &clap::Error) -> String {
+/// What clap says, without the usage.
+fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    let lines =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
 }

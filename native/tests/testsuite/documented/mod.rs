@@ -132,8 +132,16 @@ fn the_check_finds_wrong_commands() {
         ("```\nLASTBIT_ADAPTER=processor lastbit train --bogus --out x\n```", 2, "--bogus"),
         ("```\nmkdir -p x && srun -n 1 lastbit train --bogus --out x | tee log\n```", 2, "--bogus"),
         ("```\nparallel 'lastbit train --bogus --seed {}' ::: 1 2\n```", 2, "--bogus"),
+        (
+            "```yaml\ncommand: [\"lastbit\", \"train\", \"--bogus\", \"--ks\", \"1,3\", \"--out\", \"x\"]\n```",
+            2,
+            "--bogus",
+        ),
+        ("```yaml\nargs: [sh, -c, \"lastbit train --bogus --out x\"]\n```", 2, "--bogus"),
         ("`--no-such-flag`", 1, "--no-such-flag"),
         ("`compare --endz`", 1, "--endz"),
+        ("`reproduce --adaptors 0,1`", 1, "--adaptors"),
+        ("```\nlastbit report runs/x --page-url\n```", 2, "--page-url"),
         ("`fig2 --quik`", 1, "--quik"),
         ("`bench --pears`", 1, "--pears"),
         ("`cargo xtask tets`", 1, "tets"),
@@ -162,6 +170,8 @@ fn the_check_finds_wrong_commands() {
         "`--adapter processor`",
         "`data fetch cifar10`",
         "`bench --peers`",
+        "`reproduce --adapters 0,1`",
+        "`report --page-url`",
         "```\nfor s in 1 2; do lastbit train --seed $s --out runs/$s >log 2>&1; done\n```",
     ];
     for text in good {

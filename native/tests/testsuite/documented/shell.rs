@@ -15,7 +15,10 @@ const LAUNCHERS: [&str; 20] = [
 
 /// The commands of a line that call lastbit or xtask.
 pub fn commands(line: &str) -> Vec<Shown> {
-    simple_commands(line).iter().flat_map(|words| shown(words)).collect()
+    // A list of YAML: `args: ["lastbit", "reproduce"]`.
+    let list = line.split_once(": [").and_then(|(_, list)| list.trim().strip_suffix(']'));
+    let line = list.map_or_else(|| line.to_owned(), |list| list.replace(", ", " "));
+    simple_commands(&line).iter().flat_map(|words| shown(words)).collect()
 }
 
 /// Whether this stands for something that the reader puts in: `NAME`, `<name>`, `$NAME`, `{}`.
@@ -33,7 +36,8 @@ fn shown(words: &[String]) -> Vec<Shown> {
     while let Some((first, after)) = rest.split_first() {
         let name = first.rsplit(['/', '\\']).next().unwrap_or(first);
         if name == "lastbit" || name == "lastbit.exe" {
-            return vec![Shown::Lastbit(after.to_vec())];
+            let is_called = !after.is_empty();
+            return is_called.then(|| Shown::Lastbit(after.to_vec())).into_iter().collect();
         }
         match (first.as_str(), after.first().map(String::as_str)) {
             ("cargo", Some("xtask")) => return vec![Shown::Xtask(after[1..].to_vec())],
@@ -46,7 +50,7 @@ fn shown(words: &[String]) -> Vec<Shown> {
             _ if LAUNCHERS.contains(&first.as_str()) => is_launched = true,
             _ if is_setting(first) => {}
             // Flags of a launcher with their values.
-            _ if is_launched && after.len() < 60 && !first.contains(' ') => {}
+            _ if is_launched => {}
             _ => return Vec::new(),
         }
         rest = after;
