@@ -59,15 +59,13 @@ impl Grammar {
             return if is_known { Ok(()) } else { Err(format!("no command of lastbit or xtask has {flag}")) };
         }
         let mut checked = Vec::new();
-        let is_command = self.lastbit.find_subcommand(first).is_some();
-        if is_command {
+        if self.lastbit.find_subcommand(first).is_some() {
             checked.push(self.check_lastbit(words, false));
         }
-        if self.lastbit.find_subcommand("reproduce").is_some_and(|reproduce| reproduce.find_subcommand(first).is_some())
-        {
+        if self.is_experiment(first) {
             checked.push(self.check_lastbit(&[&["reproduce".to_owned()], words].concat(), false));
         }
-        if self.xtask.iter().any(|usage| usage.verb.first() == Some(first)) {
+        if self.is_verb(first) {
             checked.push(self.check_xtask(words, false));
         }
         match checked.iter().any(Result::is_ok) {
@@ -85,10 +83,19 @@ impl Grammar {
             [first, second, ..] => {
                 let subcommand = self.lastbit.find_subcommand(first);
                 let has_second = subcommand.is_some_and(|command| command.find_subcommand(second).is_some());
-                has_second || second.starts_with("--")
+                let is_known = subcommand.is_some() || self.is_experiment(first) || self.is_verb(first);
+                has_second || is_known && second.starts_with("--")
             }
             _ => false,
         }
+    }
+
+    fn is_experiment(&self, word: &str) -> bool {
+        self.lastbit.find_subcommand("reproduce").is_some_and(|reproduce| reproduce.find_subcommand(word).is_some())
+    }
+
+    fn is_verb(&self, word: &str) -> bool {
+        self.xtask.iter().any(|usage| usage.verb.first().is_some_and(|verb| verb == word))
     }
 
     /// All long flags of both programs.
