@@ -229,9 +229,12 @@ impl Grammar {
         let words = without_brackets(words);
         let matching = self.xtask.iter().filter(|usage| words.starts_with(&usage.verb));
         let Some(usage) = matching.max_by_key(|usage| usage.verb.len()) else {
-            let is_start = !words.is_empty() && self.xtask.iter().any(|usage| usage.verb.starts_with(&words));
-            let is_known = is_start && !is_whole || words.is_empty() && !is_whole;
-            return if is_known { Ok(()) } else { Err(format!("`cargo xtask help` has no '{}'", shown())) };
+            let is_start = self.xtask.iter().any(|usage| usage.verb.starts_with(&words));
+            return if is_start && !is_whole {
+                Ok(())
+            } else {
+                Err(format!("`cargo xtask help` has no '{}'", shown()))
+            };
         };
         let rest = &words[usage.verb.len()..];
         if usage.verb == ["bench"] {
