@@ -1,4 +1,4 @@
-//! Checks a documented command with the grammar of the program that it calls: clap's for lastbit, the lines of `cargo xtask help` for xtask.
+//! Checks a documented command with the grammar of the program that it calls: clap for lastbit, `cargo xtask help` for xtask.
 
 use std::collections::BTreeSet;
 

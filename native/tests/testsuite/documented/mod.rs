@@ -1,4 +1,4 @@
-//! The documents against the programs: every command line that they show is one that lastbit or xtask takes, and every link leads somewhere.
+//! The documents against the programs: every command line that they show is one that lastbit or xtask takes, and every link leads on.
 
 mod grammar;
 mod links;

@@ -102,7 +102,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// A line of usage as a command that uses all of it: `[--quick]` becomes `--quick`; `[FLAG...]` and `...` go; `RESULTS...` is one `RESULTS`.
+/// Usage as a command that has all of it: `[--quick]` becomes `--quick`; `[FLAG...]` and `...` go; `RESULTS...` is one `RESULTS`.
 pub fn without_brackets(words: &[String]) -> Vec<String> {
     let kept = words.iter().filter(|word| !(word.starts_with('[') && word.ends_with("...]")));
     let kept = kept.map(|word| word.trim_start_matches('[').trim_end_matches(']').trim_end_matches("..."));
