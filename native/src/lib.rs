@@ -36,6 +36,12 @@ use std::process::ExitCode;
 
 use failure::Failure;
 
+/// The grammar of the command line, for the tests that check documented commands.
+#[doc(hidden)]
+pub fn command() -> clap::Command {
+    <cli::Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     quiet_software_driver();

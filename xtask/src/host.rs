@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn cargo_run_runs_lastbit() {
-        // The README's lines say `cargo run --release -- train ...`.
+        // Without an installed program the documents' commands begin with `cargo run --release --`.
         let mut cargo = process::command("cargo", &["metadata", "--no-deps", "--format-version", "1"]);
         let metadata = process::capture(&mut cargo, Duration::from_secs(300)).unwrap();
         let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn weight_decay_moves_the_edge() {
-        // The one-layer network of the README: dt 0.01, alpha 20.
+        // The one-layer network of docs/RESEARCH.md: dt 0.01, alpha 20.
         let [edge] = &edges(&sgd(0.0, false, 20.0))[..] else { panic!("one edge without momentum") };
         assert!((edge.at(0.01) - 180.0).abs() < 1e-9, "{}", edge.at(0.01));
         assert_eq!(edge.name(), "2/lr - 20");

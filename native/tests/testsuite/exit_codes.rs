@@ -1,4 +1,4 @@
-//! README's table of exit codes is compared with the program, row by row, and with `--help`.
+//! The table of exit codes in docs/USING.md is compared with the program, row by row, and with `--help`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::common::{assert_refused, copy_folder, lastbit, scratch, text, train};
 
-const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+const USING: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/USING.md"));
 
 /// The rows of the table: `(end of the command, exit code)`. `is_macos` takes macOS's code in rows that have one.
 fn rows(is_macos: bool) -> Vec<(String, i32)> {
-    let table = README.lines().skip_while(|line| !line.contains("| exit code |")).skip(2);
+    let table = USING.lines().skip_while(|line| !line.contains("| exit code |")).skip(2);
     let table = table.take_while(|line| line.starts_with('|'));
     table
         .map(|line| {
@@ -135,7 +135,7 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
         "SIGUSR1, a scheduler's notice" => stopped("-USR1", &home.join("usr1")),
         "SIGUSR2, a scheduler's notice" => stopped("-USR2", &home.join("usr2")),
         "SIGXCPU, a scheduler's notice" => stopped("-XCPU", &home.join("xcpu")),
-        _ => panic!("README's table of exit codes has a row that this test does not know: {row}"),
+        _ => panic!("the table of exit codes has a row that this test does not know: {row}"),
     }
 }
 
