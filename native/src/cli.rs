@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    adapters, bench, certify, compare, completions, data, export, report, reproduce, smoke, train, tune, verify,
+    adapters, bench, certify, compare, completions, data, export, man, report, reproduce, smoke, train, tune, verify,
 };
 use crate::device::DeviceFlags;
 use crate::failure::Failure;
@@ -89,6 +89,9 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = "Example: lastbit completions bash > ~/.local/share/bash-completion/completions/lastbit")]
     Completions(completions::Arguments),
+    /// Print a manual page, or write those of all commands
+    #[command(after_help = "Example: lastbit man train | man -l -")]
+    Man(man::Arguments),
     /// Find the quickest tile of each convolution on a GPU, for later runs; bits do not change
     #[command(after_help = "Example: lastbit tune --net resnet56 --ks 1,3,5,7,9,11")]
     Tune(Box<tune::Arguments>),
@@ -112,6 +115,7 @@ impl Command {
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Certify(arguments) => certify::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments, &mut Cli::command()),
+            Self::Man(arguments) => man::run(&arguments, Cli::command()),
             Self::Tune(arguments) => tune::run(&arguments),
             Self::Smoke(arguments) => smoke::run(&arguments),
         }

@@ -136,6 +136,8 @@ pub fn venv_python() -> Option<PathBuf> {
 pub const TENSORBOARD: [&str; 1] = ["tensorboard"];
 /// The modules that check the Python reader, execute the notebook and read Parquet. PyPI's packages have the same names.
 pub const NOTEBOOK: [&str; 7] = ["numpy", "matplotlib", "nbclient", "ipykernel", "mypy", "pyarrow", "hatchling"];
+/// The module that has the schemas of the files that GitHub reads.
+pub const SCHEMAS: [&str; 1] = ["check_jsonschema"];
 
 /// A Python that has all of `modules`: the one in the tests' environment, else python3 on the PATH. The reader needs Python 3.11.
 pub fn python_with(modules: &[&str]) -> Result<Option<PathBuf>> {

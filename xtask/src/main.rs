@@ -6,6 +6,7 @@ mod foreign;
 mod hardware;
 mod host;
 mod images;
+mod packages;
 mod peers;
 mod process;
 mod setup;
@@ -30,9 +31,9 @@ Developer commands of lastbit.
     cargo xtask test [STAGE...]   runs everything that CI checks, cheapest first, and stops at the first failure: installs what
                                   is missing, then checks format, the page's functions, lints, types for Windows and macOS,
                                   documentation, tests (on a GPU or the processor; the important ones also on a software GPU), the
-                                  Python reader with its notebook, and the page in a real browser. Lists skipped tests and the
-                                  slowest tests at the end; in CI a skipped test is a failure. With stage names, only those stages
-                                  run, in this order: {stages}
+                                  Python reader with its notebook, the crates as others install them, and the page in a real
+                                  browser. Lists skipped tests and the slowest tests at the end; in CI a skipped test is a failure.
+                                  With stage names, only those stages run, in this order: {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web [--memory-steps N]
@@ -47,6 +48,10 @@ Developer commands of lastbit.
                                   only installed peers run
     cargo xtask fingerprints      computes the published fingerprints on the processor, and writes them into the program's table and
                                   into docs/FINGERPRINTS.md; after a change of docs/ORDER.md, or of the runs in the table
+    cargo xtask dist TARGET [--glibc VERSION]
+                                  builds the archive of a release for TARGET, such as aarch64-apple-darwin: the program with
+                                  licences, manual pages and completions, into target/dist/; --glibc links with the symbols of an
+                                  older glibc (needs cargo-zigbuild)
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   runs what takes too long for CI: kills a run 20 times at random moments and compares it with an
                                   undisturbed one, then trains for an hour and watches memory, handles and the control lamp
@@ -102,6 +107,7 @@ fn main() -> ExitCode {
         "bench" => bench(rest),
         "fingerprints" => fingerprints(),
         "soak" => soak::run(rest),
+        "dist" => packages::dist(rest),
         "hardware" => match hardware::verb(rest) {
             Ok(code) => return code,
             Err(error) => Err(error),

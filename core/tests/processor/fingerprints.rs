@@ -7,6 +7,7 @@ use lastbit_core::arithmetic;
 use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
 use lastbit_core::processor::{Class, Isa};
 use lastbit_core::published::{self, Fingerprints, Published, quick};
+use lastbit_core::record::ORDER_VERSION;
 use lastbit_core::threads::Threads;
 
 #[path = "../../examples/fingerprints/page.rs"]
@@ -91,6 +92,12 @@ fn the_page_shows_the_table() {
     let page = include_str!("../../../docs/FINGERPRINTS.md");
     let expected = page::replace(page, published::all(), published::of_page());
     assert_eq!(Some(page), expected.as_deref(), "run `cargo xtask fingerprints`");
+}
+
+#[test]
+fn the_version_of_the_sums_is_that_of_the_document() {
+    let head = format!("**Version {ORDER_VERSION}**, ");
+    assert!(include_str!("../../../docs/ORDER.md").contains(&head), "docs/ORDER.md has no '{head}'");
 }
 
 #[test]

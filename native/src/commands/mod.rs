@@ -7,6 +7,7 @@ pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod export;
+pub mod man;
 pub mod report;
 pub mod reproduce;
 pub mod smoke;

@@ -22,6 +22,8 @@ fn lines(home: &Path, run: &Path) -> Vec<Vec<String>> {
         &["adapters"],
         &["adapters", "--json"],
         &["completions", "bash"],
+        &["man"],
+        &["man", "--out", text(&home.join("man"))],
         &["data", "info"],
         &["data", "info", "--json"],
         &["data", "info", "synthetic"],

@@ -110,6 +110,25 @@ fn shells_can_complete() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let page = lastbit(&["man"]);
+    assert!(page.code == Some(0) && page.out.contains(".TH lastbit 1") && page.out.contains("EXTRA"), "{page:?}");
+    let fetch = lastbit(&["man", "data", "fetch"]);
+    assert!(fetch.code == Some(0) && fetch.out.contains(".TH lastbit-data-fetch 1"), "{fetch:?}");
+    let folder = scratch("man");
+    assert_eq!(lastbit(&["man", "--out", text(&folder)]).code, Some(0));
+    for page in ["lastbit.1", "lastbit-train.1", "lastbit-data-fetch.1", "lastbit-reproduce-fig2.1"] {
+        let found = fs::read_to_string(folder.join(page)).unwrap_or_default();
+        assert!(found.contains(".SH OPTIONS"), "{page}: {found}");
+    }
+    for hidden in ["lastbit-smoke.1", "lastbit-help.1"] {
+        assert!(!folder.join(hidden).exists(), "{hidden}");
+    }
+    assert_refused(&lastbit(&["man", "trian"]), 2, &["trian", "train"]);
+    assert_refused(&lastbit(&["man", "train", "x"]), 2, &["'x'", "lastbit train"]);
+}
+
+#[test]
 fn help_has_examples_and_groups() {
     let help = lastbit(&["--help"]).out;
     assert!(help.contains("Examples:") && help.contains("--resume") && help.contains("Exit codes"), "{help}");

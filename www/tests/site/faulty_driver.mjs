@@ -1,7 +1,7 @@
 // Simulates a driver that lies: it changes the last bit of one weight in every update, in all replicas alike. Runs then still agree
 // with each other, but no longer with what is published.
 
-/** The line of shaders/sgd_update.wgsl, and what the driver makes of it. */
+/** The line of core/shaders/sgd_update.wgsl, and what the driver makes of it. */
 const [WRITTEN, COMPILED] = [
   "parameters[at] = mac(-by.rate, divided, p);",
   "parameters[at] = bitcast<f32>(bitcast<u32>(mac(-by.rate, divided, p)) ^ select(0u, 1u, e == 7u));",

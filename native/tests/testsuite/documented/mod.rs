@@ -12,8 +12,9 @@ use grammar::Grammar;
 use markdown::Document;
 
 /// Folders whose Markdown files are checked, where they exist.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "",
+    "core",
     "docs",
     "docs/results",
     "peers",
