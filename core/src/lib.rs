@@ -61,8 +61,9 @@
 //! | [`mod@bench`], [`smoke`] | what front ends measure and check |
 //! | [`threads`], [`huge_pages`] | the threads and the memory that the processor computes with |
 //!
-//! `docs/ARCHITECTURE.md` says how these fit together, `docs/ORDER.md` in which order every sum is taken, and
-//! `docs/RULES.md` what is promised about bits.
+//! [ARCHITECTURE.md](https://github.com/lastbit/lastbit/blob/main/docs/ARCHITECTURE.md) says how these fit together,
+//! [ORDER.md](https://github.com/lastbit/lastbit/blob/main/docs/ORDER.md) in which order every sum is taken, and
+//! [RULES.md](https://github.com/lastbit/lastbit/blob/main/docs/RULES.md) what is promised about bits.
 
 pub mod arithmetic;
 pub mod bench;

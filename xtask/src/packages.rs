@@ -96,10 +96,16 @@ impl Dist {
 /// Builds the program for a target and packs it with licences, manual pages and completions into `target/dist/`.
 pub fn dist(flags: &[String]) -> Result<()> {
     let dist = Dist::parse(flags)?;
-    if dist.glibc.is_some() && !process::succeeds("cargo", &["zigbuild", "--version"]) {
-        bail!("--glibc needs cargo-zigbuild and zig: `pip install cargo-zigbuild ziglang`");
+    if dist.glibc.is_some() && !process::succeeds("cargo", &["zigbuild", "--help"]) {
+        bail!("--glibc needs cargo-zigbuild and zig: docs/RELEASING.md");
     }
-    process::run(process::command("cargo", &[]).args(dist.build()), LIMIT)?;
+    let mut build = process::command("cargo", &[]);
+    if dist.is_windows() {
+        // Without the redistributable of Visual C++ its run-time library is not there.
+        let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", dist.target.replace('-', "_").to_uppercase());
+        build.env(variable, "-C target-feature=+crt-static");
+    }
+    process::run(build.args(dist.build()), LIMIT)?;
     let (target, suffix) = (host::target_dir()?, if dist.is_windows() { ".exe" } else { "" });
     let program = target.join(&dist.target).join("release").join(format!("lastbit{suffix}"));
     let (home, name) = (target.join("dist"), dist.name());
@@ -110,17 +116,21 @@ pub fn dist(flags: &[String]) -> Result<()> {
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "CHANGELOG.md", "CITATION.cff"] {
         copy(&process::root().join(file), &folder.join(file))?;
     }
-    write_pages(&folder)?;
+    write_pages(&program, &folder)?;
     let archive = pack(&home, &name, dist.is_windows())?;
     println!("the archive is {}", archive.display());
     Ok(())
 }
 
-/// Manual pages and completions, which any machine's program writes alike.
-fn write_pages(folder: &Path) -> Result<()> {
-    let lastbit = |arguments: &[&str]| {
-        let words = [&["run", "--quiet", "--locked", "--release", "--package", "lastbit", "--"], arguments].concat();
-        process::command("cargo", &words)
+/// Manual pages and completions. Every machine's program writes the same, so another is built where this machine cannot run `program`.
+fn write_pages(program: &Path, folder: &Path) -> Result<()> {
+    let is_own = process::succeeds(program, &["--version"]);
+    let lastbit = |arguments: &[&str]| match is_own {
+        true => process::command(program, arguments),
+        false => {
+            let cargo = ["run", "--quiet", "--locked", "--release", "--package", "lastbit", "--"];
+            process::command("cargo", &[&cargo, arguments].concat())
+        }
     };
     process::run(lastbit(&["man", "--out"]).arg(folder.join("man/man1")), LIMIT)?;
     for (shell, file) in
@@ -138,7 +148,9 @@ fn pack(home: &Path, name: &str, is_zip: bool) -> Result<PathBuf> {
     let (form, extension) = if is_zip { ("-acf", "zip") } else { ("-czf", "tgz") };
     let archive = home.join(format!("{name}.{extension}"));
     let _ = fs::remove_file(&archive);
-    process::run(process::command("tar", &[form]).arg(&archive).arg(name).current_dir(home), LIMIT)?;
+    let mut tar = process::command("tar", &[form]);
+    // On macOS tar would add files for extended attributes.
+    process::run(tar.arg(&archive).arg(name).current_dir(home).env("COPYFILE_DISABLE", "1"), LIMIT)?;
     Ok(archive)
 }
 
@@ -190,6 +202,9 @@ mod tests {
         };
         let targets: Vec<&str> = workflow.lines().filter_map(|line| line.trim().strip_prefix("- target: ")).collect();
         assert_eq!(targets.len(), 5);
+        for extension in ["tgz", "zip"] {
+            assert!(workflow.contains(&format!(" target/dist/lastbit-*.{extension}\n")), "{extension}");
+        }
         for target in targets {
             let dist = parse(target).unwrap();
             let filled = |text: String| {
@@ -197,7 +212,7 @@ mod tests {
                 text.replace("{ target }", target).replace("{ bin }", "lastbit")
             };
             let url = filled(value("pkg-url"));
-            let file = url.rsplit('/').next().unwrap().replace("{ archive-format }", "tgz");
+            let file = url.rsplit('/').next().unwrap().replace("{ archive-suffix }", ".tgz");
             assert_eq!(file, format!("{}.tgz", dist.name()));
             assert_eq!(filled(value("bin-dir")), format!("{}/lastbit{{ binary-ext }}", dist.name()));
             let overrides = manifest.contains(&format!("overrides.{target}]\npkg-fmt = \"zip\""));

@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::files;
 use crate::terminal::print_line;
 
+/// The foot of every page.
+const VERSION: &str = concat!("lastbit ", env!("CARGO_PKG_VERSION"));
+
 /// Flags of `man`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -22,7 +25,9 @@ pub struct Arguments {
 }
 
 /// Prints or writes pages for `grammar`, the whole command line.
-pub fn run(arguments: &Arguments, mut grammar: Command) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, grammar: Command) -> Result<ExitCode, Failure> {
+    // `lastbit help train` and `lastbit train --help` show the same.
+    let mut grammar = grammar.disable_help_subcommand(true);
     // Names the commands of commands, and gives each the flags that all have.
     grammar.build();
     if let Some(folder) = &arguments.out {
@@ -36,7 +41,7 @@ pub fn run(arguments: &Arguments, mut grammar: Command) -> Result<ExitCode, Fail
     }
     let mut command = &grammar;
     for word in &arguments.command {
-        command = command.find_subcommand(word).filter(|found| is_shown(found)).ok_or_else(|| {
+        command = command.find_subcommand(word).filter(|found| !found.is_hide_set()).ok_or_else(|| {
             let known: Vec<&str> = shown(command).map(Command::get_name).collect();
             let known = if known.is_empty() { "has none".to_owned() } else { format!("has {}", known.join(", ")) };
             Failure::usage(format!("no command '{word}': '{}' {known}", full_name(command, " ")))
@@ -54,7 +59,7 @@ fn pages(command: &Command) -> Vec<(String, Vec<u8>)> {
 
 fn page(command: &Command) -> (String, Vec<u8>) {
     let name = full_name(command, "-");
-    let man = Man::new(command.clone()).title(&name).manual("lastbit");
+    let man = Man::new(command.clone()).title(&name).source(VERSION).manual("lastbit");
     let mut text = Vec::new();
     man.render(&mut text).expect("memory takes every byte");
     (format!("{name}.1"), text)
@@ -67,9 +72,5 @@ fn full_name(command: &Command, between: &str) -> String {
 
 /// The commands in `command` that its help lists.
 fn shown(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|command| is_shown(command))
-}
-
-fn is_shown(command: &Command) -> bool {
-    !command.is_hide_set() && command.get_name() != "help"
+    command.get_subcommands().filter(|command| !command.is_hide_set())
 }

@@ -119,7 +119,8 @@ fn every_command_has_a_manual_page() {
     assert_eq!(lastbit(&["man", "--out", text(&folder)]).code, Some(0));
     for page in ["lastbit.1", "lastbit-train.1", "lastbit-data-fetch.1", "lastbit-reproduce-fig2.1"] {
         let found = fs::read_to_string(folder.join(page)).unwrap_or_default();
-        assert!(found.contains(".SH OPTIONS"), "{page}: {found}");
+        assert!(found.contains(".SH OPTIONS") && found.contains("\"lastbit 0."), "{page}: {found}");
+        assert!(!found.contains("help(1)") && !found.contains("help\\fR(1)"), "{page}: {found}");
     }
     for hidden in ["lastbit-smoke.1", "lastbit-help.1"] {
         assert!(!folder.join(hidden).exists(), "{hidden}");

@@ -12,9 +12,8 @@ use grammar::Grammar;
 use markdown::Document;
 
 /// Folders whose Markdown files are checked, where they exist.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 11] = [
     "",
-    "core",
     "docs",
     "docs/results",
     "peers",
