@@ -113,9 +113,11 @@ pub fn dist(flags: &[String]) -> Result<()> {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("completions")).with_context(|| format!("cannot create {}", folder.display()))?;
     copy(&program, &folder.join(format!("lastbit{suffix}")))?;
-    for file in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "CHANGELOG.md", "CITATION.cff"] {
+    for file in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md", "CITATION.cff"] {
         copy(&process::root().join(file), &folder.join(file))?;
     }
+    // The links of this one hold outside the repository.
+    copy(&process::root().join("native/README.md"), &folder.join("README.md"))?;
     write_pages(&program, &folder)?;
     let archive = pack(&home, &name, dist.is_windows())?;
     println!("the archive is {}", archive.display());
