@@ -3,6 +3,8 @@
 //! Classes differ only in `mac`, which rounds once (fused) or twice (separate). Every other operation is IEEE-754, bit for bit,
 //! on every machine.
 
+#[cfg(all(target_arch = "x86_64", not(test)))]
+mod avx2_rows;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
@@ -33,6 +35,8 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     const REGISTERS: usize;
     /// Whether `mac` rounds once.
     const FUSED: bool;
+    /// Whether this set has [`Lanes::row_of_taps`] and [`Lanes::row_of_strip`].
+    const HAS_ROWS: bool = false;
     /// A vector of N floats.
     type V: Copy;
 
@@ -66,6 +70,19 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     unsafe fn is_positive(a: Self::V) -> Self::V;
     /// acc + a * b, rounded as the class requires.
     unsafe fn mac(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
+
+    /// Adds three neighbouring taps to the sums of four output channels x three vectors of pixels, which begin at `at`. `column` is the
+    /// number of floats from a tap to the next, `weights` are `[tap][channel]`. Each sum takes the taps in turn.
+    unsafe fn row_of_taps(_sums: &mut [[Self::V; 3]; 4], _at: [*const f32; 3], _column: usize, _weights: *const f32) {
+        unreachable!("HAS_ROWS is false")
+    }
+
+    /// Adds a row of a strip of four pixels to the sums of the nine taps of a weight gradient. `x` is the first tap of the first
+    /// pixel, `row` the number of floats from its row to the next, and `dy` has a vector for each pixel. Each sum takes the pixels in
+    /// turn.
+    unsafe fn row_of_strip(_sums: &mut [Self::V; 9], _x: *const f32, _row: usize, _dy: *const f32) {
+        unreachable!("HAS_ROWS is false")
+    }
 
     /// Prefetches a cache line that will be needed soon. Any address is allowed.
     #[inline(always)]

@@ -72,6 +72,15 @@ struct Sums<L: Lanes, const VECTORS: usize, const TILE: usize> {
     centre: [[L::V; VECTORS]; TILE],
 }
 
+/// Where a row of a strip begins: x at the first tap of its first channel, the transposed gradients, and the floats from one vector
+/// of output channels of these to the next.
+struct RowOfStrip {
+    x: *const f32,
+    dy: *const f32,
+    ds: *const f32,
+    next_vector: usize,
+}
+
 /// What to do with the sums of a block.
 #[derive(Clone, Copy)]
 enum Put {
@@ -374,7 +383,6 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     /// tap of the first of these columns. That tap is kept, so that a NaN shows. A sum may be -0 instead of 0, which
     /// makes no difference to a chain.
     #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "indices say which pixel meets which tap")]
     unsafe fn tile<L: Lanes, const VECTORS: usize, const TILE: usize, const HALF: bool>(
         &self,
         block: Block,
@@ -394,37 +402,16 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
             for i in 0..block.images {
                 let mut x = block.x.add((i * self.channels + c) * plane);
                 for _ in 0..self.height {
-                    let mut d = [[zero; VECTORS]; 4];
-                    for w in 0..4 {
-                        for v in 0..VECTORS {
-                            d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
-                        }
-                    }
                     lines.prefetch_next::<L>();
                     for l in 0..TILE {
                         L::prefetch(x.wrapping_add(next_block + l * plane));
-                        for kh in 0..3 {
-                            let at = x.add(l * plane + kh * row);
-                            // Tap kw of pixel w meets value j = w STRIDE + kw: for each tap the pixels come in order.
-                            for j in 0..3 * STRIDE + 3 {
-                                let value = L::splat(*at.add(j));
-                                for kw in 0..3 {
-                                    let is_met = j >= kw && (j - kw) % STRIDE == 0 && (j - kw) / STRIDE < 4;
-                                    if is_met && !(HALF && j - kw > if kw == 0 { 2 } else { 1 }) {
-                                        let tap = &mut taps[l][kh * 3 + kw];
-                                        for v in 0..VECTORS {
-                                            tap[v] = L::mac(d[(j - kw) / STRIDE][v], value, tap[v]);
-                                        }
-                                    }
-                                }
-                                if STRIDE == 2 && kh == 1 && j % 2 == 1 {
-                                    for v in 0..VECTORS {
-                                        let d = L::load(ds.add(v * next_vector + j / 2 * L::N));
-                                        centre[l][v] = L::mac(d, value, centre[l][v]);
-                                    }
-                                }
-                            }
-                        }
+                    }
+                    if L::HAS_ROWS && (STRIDE, VECTORS, TILE, HALF) == (1, 1, 1, false) {
+                        // With VECTORS and TILE 1, these are nine vectors.
+                        L::row_of_strip(&mut *(&raw mut taps).cast::<[L::V; 9]>(), x, row, dy);
+                    } else {
+                        let from = RowOfStrip { x, dy, ds, next_vector };
+                        self.add_row::<L, VECTORS, TILE, HALF>(&mut taps, &mut centre, from);
                     }
                     dy = dy.add(4 * L::N);
                     ds = ds.add(if STRIDE == 1 { 0 } else { 4 * L::N });
@@ -432,6 +419,51 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                 }
             }
             Sums { taps, centre }
+        }
+    }
+
+    /// Adds a row of a strip to the sums of a tile.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "indices say which pixel meets which tap")]
+    unsafe fn add_row<L: Lanes, const VECTORS: usize, const TILE: usize, const HALF: bool>(
+        &self,
+        taps: &mut [[[L::V; VECTORS]; 9]; TILE],
+        centre: &mut [[L::V; VECTORS]; TILE],
+        RowOfStrip { x, dy, ds, next_vector }: RowOfStrip,
+    ) {
+        let [row, plane] = self.x_steps;
+        // SAFETY: upheld by the caller.
+        unsafe {
+            let mut d = [[L::splat(0.0); VECTORS]; 4];
+            for w in 0..4 {
+                for v in 0..VECTORS {
+                    d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
+                }
+            }
+            for l in 0..TILE {
+                for kh in 0..3 {
+                    let at = x.add(l * plane + kh * row);
+                    // Tap kw of pixel w meets value j = w STRIDE + kw: for each tap the pixels come in order.
+                    for j in 0..3 * STRIDE + 3 {
+                        let value = L::splat(*at.add(j));
+                        for kw in 0..3 {
+                            let is_met = j >= kw && (j - kw) % STRIDE == 0 && (j - kw) / STRIDE < 4;
+                            if is_met && !(HALF && j - kw > if kw == 0 { 2 } else { 1 }) {
+                                let tap = &mut taps[l][kh * 3 + kw];
+                                for v in 0..VECTORS {
+                                    tap[v] = L::mac(d[(j - kw) / STRIDE][v], value, tap[v]);
+                                }
+                            }
+                        }
+                        if STRIDE == 2 && kh == 1 && j % 2 == 1 {
+                            for v in 0..VECTORS {
+                                let d = L::load(ds.add(v * next_vector + j / 2 * L::N));
+                                centre[l][v] = L::mac(d, value, centre[l][v]);
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 

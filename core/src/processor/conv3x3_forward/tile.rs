@@ -70,25 +70,13 @@ pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
     for _ in 0..channels {
         for _ in 0..window.rows {
             lines.prefetch_next::<L>();
-            for kw in 0..3 {
-                // SAFETY: upheld by the caller.
-                unsafe {
-                    let mut pixels = [L::splat(0.0); X];
-                    for (v, from) in pixels.iter_mut().zip(at) {
-                        *v = L::load(from.add(kw * window.column));
-                    }
-                    for g in 0..G {
-                        for j in 0..4 {
-                            let weight = L::splat(*weights[g].add(kw * 4 + j));
-                            for i in 0..X {
-                                sums[g][j][i] = L::mac(weight, pixels[i], sums[g][j][i]);
-                            }
-                        }
-                    }
-                }
-                if L::REGISTERS < 32 {
-                    // Without the fence the compiler loads the next tap too early and spills a sum.
-                    compiler_fence(Ordering::SeqCst);
+            // SAFETY: upheld by the caller; X is MOST.
+            unsafe {
+                if L::HAS_ROWS && G == 1 && X == MOST {
+                    let sums = &mut *(&raw mut sums[0]).cast::<[[L::V; MOST]; 4]>();
+                    L::row_of_taps(sums, std::array::from_fn(|i| at[i]), window.column, weights[0]);
+                } else {
+                    add_row::<L, G, X>(&mut sums, at, window.column, weights);
                 }
             }
             for from in &mut at {
@@ -103,4 +91,35 @@ pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
         }
     }
     sums
+}
+
+/// Adds three neighbouring taps to the sums.
+#[inline(always)]
+unsafe fn add_row<L: Lanes, const G: usize, const X: usize>(
+    sums: &mut Sums<L, G, X>,
+    at: [*const f32; X],
+    column: usize,
+    weights: [*const f32; G],
+) {
+    for kw in 0..3 {
+        // SAFETY: upheld by the caller.
+        unsafe {
+            let mut pixels = [L::splat(0.0); X];
+            for (v, from) in pixels.iter_mut().zip(at) {
+                *v = L::load(from.add(kw * column));
+            }
+            for g in 0..G {
+                for j in 0..4 {
+                    let weight = L::splat(*weights[g].add(kw * 4 + j));
+                    for i in 0..X {
+                        sums[g][j][i] = L::mac(weight, pixels[i], sums[g][j][i]);
+                    }
+                }
+            }
+        }
+        if L::REGISTERS < 32 {
+            // Without the fence the compiler loads the next tap too early and spills a sum.
+            compiler_fence(Ordering::SeqCst);
+        }
+    }
 }

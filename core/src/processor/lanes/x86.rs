@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Lanes;
+use super::{Lanes, avx2_rows};
 
 /// AVX-512 F, VL, DQ and BW: 16 floats, 32 registers.
 #[derive(Clone, Copy)]
@@ -200,6 +200,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
     const N: usize = 8;
     const REGISTERS: usize = 16;
     const FUSED: bool = FUSED;
+    const HAS_ROWS: bool = FUSED;
     type V = __m256;
 
     #[inline(always)]
@@ -286,6 +287,16 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
             Self::store_rows::<2>(to.add(2 * stride), 4 * stride, c);
             Self::store_rows::<2>(to.add(3 * stride), 4 * stride, d);
         }
+    }
+
+    #[inline(always)]
+    unsafe fn row_of_taps(sums: &mut [[__m256; 3]; 4], at: [*const f32; 3], column: usize, weights: *const f32) {
+        unsafe { avx2_rows::row_of_taps(sums, at, column, weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn row_of_strip(sums: &mut [__m256; 9], x: *const f32, row: usize, dy: *const f32) {
+        unsafe { avx2_rows::row_of_strip(sums, x, row, dy) }
     }
 
     #[inline(always)]
