@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{DatasetKind, LossKind};
+use lastbit_core::train::{DatasetKind, LossKind, LrChange};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -172,6 +172,7 @@ items! {
     Activation, "", listed, text;
     DatasetKind, "", listed, text;
     LossKind, "", listed, text;
+    LrChange, "STEP:LR", listed, text;
     Perturbation, "FORM", listed, |form: &Perturbation| text(&form.name());
 }
 
@@ -181,7 +182,7 @@ pub trait FlagValue: Sized {
     fn describe(arg: Arg) -> Arg;
     /// The value on the command line; `None` if the flag is not given.
     fn read(given: Option<&ArgMatches>, flag: &str) -> Option<Self>;
-    /// The value in the settings; `None` if it is missing.
+    /// The value in the settings; `None` if it is missing or an empty list.
     fn setting(&self) -> Result<Option<Value>, toml::ser::Error>;
 }
 
@@ -210,7 +211,8 @@ impl<T: Item> FlagValue for Vec<T> {
     }
 
     fn setting(&self) -> Result<Option<Value>, toml::ser::Error> {
-        self.iter().map(Item::setting).collect::<Result<_, _>>().map(|items| Some(Value::Array(items)))
+        let items = self.iter().map(Item::setting).collect::<Result<Vec<_>, _>>()?;
+        Ok((!items.is_empty()).then_some(Value::Array(items)))
     }
 }
 

@@ -6,7 +6,7 @@ mod row;
 mod verdict;
 
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{MAX_K, TrainConfig};
+use lastbit_core::train::{LrChange, MAX_K, TrainConfig};
 
 use super::checks::{check_no_control, has_duplicates};
 use super::flags::flags;
@@ -40,6 +40,8 @@ flags! {
         batch_size: u32 = 128, quick = 32;
         /// Initial learning rate
         lr: f64 = 0.1;
+        /// Learning rates from given steps on, for trainings too short to decay by epochs
+        lr_changes: Vec<LrChange> = Vec::new(), shown = "none";
         /// Train on the first N images only
         train_limit: Option<usize> = None, quick = Some(2048);
         /// Evaluate on the first N test images only
@@ -62,6 +64,7 @@ impl Table1 {
             seed,
             batch_size: self.batch_size,
             lr: self.lr,
+            lr_changes: self.lr_changes.clone(),
             epochs: self.epochs,
             decay_every: self.decay_every,
             train_limit: self.train_limit,
@@ -162,12 +165,22 @@ impl Table1 {
                 format!(" It uses {} only.", parts.join(" and "))
             }
         };
+        let changes: Vec<String> =
+            self.lr_changes.iter().map(|change| format!(", {} from step {} on", change.lr, change.step)).collect();
+        let decays = match self.decay_every {
+            0 => String::new(),
+            every => format!(", divided by 10 every {every} epochs"),
+        };
         vec![
             format!(
-                "Batch {}, {} epochs, learning rate {} divided by 10 every {} epochs, Nesterov momentum 0.9, weight decay 5e-4, \
-                 random crop and flip.{limits} One seed determines initialisation, order and augmentation. The result of a \
-                 training is its mean test accuracy over the last {} epochs.",
-                self.batch_size, self.epochs, self.lr, self.decay_every, self.last
+                "Batch {}, {} epochs, learning rate {}{}{decays}, Nesterov momentum 0.9, weight decay 5e-4, random crop and \
+                 flip.{limits} One seed determines initialisation, order and augmentation. The result of a training is its mean \
+                 test accuracy over the last {} epochs.",
+                self.batch_size,
+                self.epochs,
+                self.lr,
+                changes.concat(),
+                self.last
             ),
             "Deviations over k are taken at one seed, those over seeds at one k. The paper divides by n (ddof 0); dividing by n - 1 \
              makes the variance unbiased. Pooled deviations are the root of the mean variance of all seeds (of all k). The 95 % \
@@ -203,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn rates_from_steps_on_reach_the_trainings() {
+        let change = LrChange { step: 79, lr: 0.01 };
+        let experiment = Table1 { decay_every: 0, lr_changes: vec![change], ..Table1::read(None, false) };
+        let config = experiment.config(&experiment.rows[0], 1, Perturbation::Divide);
+        let length = config.length(50_000);
+        assert_eq!([78, 79].map(|step| config.lr_at(step, length)), [0.1, 0.01]);
+        assert!(experiment.methods()[0].contains("learning rate 0.1, 0.01 from step 79 on, Nesterov"));
+    }
+
+    #[test]
     fn bad_values_name_their_flag() {
         let full = || Table1::read(None, false);
         let bad = [
@@ -214,6 +237,7 @@ mod tests {
             (Table1 { last: 0, ..full() }, "--last"),
             (Table1 { epochs: 5, ..full() }, "--last"),
             (Table1 { lr: -1.0, ..full() }, "--lr"),
+            (Table1 { lr_changes: vec![LrChange { step: 0, lr: 0.1 }], ..full() }, "--lr-changes"),
         ];
         for (experiment, flag) in bad {
             let Err(failure) = experiment.check() else { panic!("{experiment:?} is accepted") };
