@@ -9,7 +9,7 @@ use lastbit_core::ops::{Tile, TileTarget, Tiles};
 use lastbit_core::record::Command;
 use lastbit_core::train::{
     BatchSizes, Event, FlipBit, MemoryLimits, Optimizer, PeekRange, Plan, RecordingKind, Schedule, Start, State,
-    TrainConfig, Tuning, checkpoint,
+    TrainConfig, Trainer, Tuning, checkpoint,
 };
 use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
 
@@ -348,7 +348,8 @@ fn a_flipped_bit_makes_a_control_differ() {
 fn a_lost_device_is_an_error_and_not_a_panic() {
     let config = TrainConfig { ks: vec![1], steps: Some(20), ..small() };
     let error = pollster::block_on(async {
-        let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
+        let new = Trainer::new(context(), config, dataset(), Tuning::default(), Start::Fresh);
+        let mut trainer = new.await.unwrap();
         trainer.advance().await.unwrap();
         trainer.context().destroy();
         loop {

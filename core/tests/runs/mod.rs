@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
+use std::cell::OnceCell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +19,17 @@ pub struct Outcome {
     pub state: State,
 }
 
-/// A device for one test: the adapter that `LASTBIT_ADAPTER` names, else the best one.
+thread_local! {
+    /// Never dropped: wgpu's own thread-locals may be gone by then.
+    static DEVICE: OnceCell<ManuallyDrop<Rc<Context>>> = const { OnceCell::new() };
+}
+
+/// One device for all trainers of a test: a software GPU takes longer to compile their kernels than to run them.
+fn shared_context() -> Rc<Context> {
+    DEVICE.with(|device| Rc::clone(device.get_or_init(|| ManuallyDrop::new(context()))))
+}
+
+/// A device of its own: the adapter that `LASTBIT_ADAPTER` names, else the best one.
 pub fn context() -> Rc<Context> {
     let choice = std::env::var("LASTBIT_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
     Rc::new(pollster::block_on(Context::new(&choice)).unwrap_or_else(|e| panic!("{e}")))
@@ -48,13 +60,14 @@ pub fn small() -> TrainConfig {
 }
 
 pub async fn trainer(config: &TrainConfig, tuning: Tuning, start: Start) -> Trainer {
-    let new = Trainer::new(context(), config.clone(), dataset(), tuning, start).await;
+    let new = Trainer::new(shared_context(), config.clone(), dataset(), tuning, start).await;
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// A trainer on `dataset`, from fresh weights.
 pub async fn trainer_on(config: &TrainConfig, dataset: &Arc<Dataset>) -> Trainer {
-    let new = Trainer::new(context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh).await;
+    let new =
+        Trainer::new(shared_context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh).await;
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 

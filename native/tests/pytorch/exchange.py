@@ -1,12 +1,13 @@
-"""PyTorch's side of native/tests/testsuite/pytorch.rs. Prints one line of JSON.
+"""PyTorch's side of native/tests/testsuite/pytorch.rs. Reads commands, each a line with a JSON list of texts, and answers each with
+a line of JSON.
 
-    exchange.py evaluate NET ACTIVATION WIDTH CHECKPOINT DATA    logits, loss and accuracy of the test images
-    exchange.py train NET ACTIVATION WIDTH PREFIX START DATA     saves initial weights to START, takes 3 steps of SGD
-    exchange.py adamw NET ACTIVATION WIDTH PREFIX START DATA     the same with 4 steps of AdamW
-    exchange.py continue NET ACTIVATION WIDTH NORM LOSS WEIGHTS DATA    loads WEIGHTS, takes 4 steps of SGD
-    exchange.py curvature NET ACTIVATION WIDTH NORM LOSS WEIGHTS DATA   the loss's Hessian at WEIGHTS in float64: its largest
-                                                                        eigenvalue on the first 32 images, Batch Sharpness
-    exchange.py snippets DOCUMENT                                runs the Python in a Markdown file, here
+    evaluate NET ACTIVATION WIDTH CHECKPOINT DATA          logits, loss and accuracy of the test images
+    train NET ACTIVATION WIDTH PREFIX START DATA           saves initial weights to START, takes 3 steps of SGD
+    adamw NET ACTIVATION WIDTH PREFIX START DATA           the same with 4 steps of AdamW
+    continue NET ACTIVATION WIDTH NORM LOSS WEIGHTS DATA   loads WEIGHTS, takes 4 steps of SGD
+    curvature NET ACTIVATION WIDTH NORM LOSS WEIGHTS DATA  the loss's Hessian at WEIGHTS in float64: its largest eigenvalue on the
+                                                           first 32 images, Batch Sharpness
+    snippets DOCUMENT                                      runs the Python in a Markdown file, here
 """
 
 import json
@@ -167,8 +168,6 @@ def largest_eigenvalue(hessian):
 
 
 def curvature(net, activation, width, norm, loss, weights, data):
-    # The tensors are small: beside other work, threads that wait for each other take three times as long.
-    torch.set_num_threads(1)
     torch.manual_seed(1)
     model = loaded(net, activation, width, norm, weights).double()
     data = [(x.double(), labels) for x, labels in batches(data)]
@@ -211,5 +210,8 @@ if __name__ == "__main__":
         "curvature": curvature,
         "snippets": snippets,
     }
-    command = commands[sys.argv[1]]
-    print(json.dumps(command(*sys.argv[2:])))
+    # The tensors are small: beside other work, threads that wait for each other take three times as long.
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        print(json.dumps(commands[name](*arguments)), flush=True)

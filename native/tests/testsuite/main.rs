@@ -7,6 +7,7 @@ mod certify;
 mod common;
 mod data_fetch;
 mod data_files;
+mod device_faults;
 mod documented;
 mod drivers;
 mod ends;

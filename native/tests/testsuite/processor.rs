@@ -77,10 +77,10 @@ fn a_software_gpu_writes_the_files_of_the_separate_class() {
     for (name, net, images) in nets {
         let folders = [("processor", "processor:separate"), ("gpu", &gpu)].map(|(kind, adapter)| {
             let out = home.join(format!("{name}-{kind}"));
-            run(&[net, images, &["--steps", "20", "--adapter", adapter]].concat(), &out, &[]);
+            run(&[net, images, &["--steps", "10", "--adapter", adapter]].concat(), &out, &[]);
             out
         });
-        assert_equal_runs(&folders[0], &folders[1], &[20]);
+        assert_equal_runs(&folders[0], &folders[1], &[10]);
     }
 }
 
@@ -152,16 +152,16 @@ fn threads_and_instruction_sets_change_no_bit() {
     let instruction_sets = instruction_sets();
     for (class, adapter) in [("fused", "processor"), ("separate", "processor:separate")] {
         let reference = home.join(class);
-        run(&resnet8(adapter, "20", &[]), &reference, &[]);
+        run(&resnet8(adapter, "10", &[]), &reference, &[]);
         for threads in ["1", "2", "3", "7"] {
             let out = home.join(format!("{class}-{threads}"));
-            run(&resnet8(adapter, "20", &["--threads", threads]), &out, &[]);
-            assert_equal_runs(&reference, &out, &[20]);
+            run(&resnet8(adapter, "10", &["--threads", threads]), &out, &[]);
+            assert_equal_runs(&reference, &out, &[10]);
         }
         for isa in &instruction_sets {
             let out = home.join(format!("{class}-{isa}"));
-            run(&resnet8(adapter, "20", &[]), &out, &[("LASTBIT_INSTRUCTIONS", isa)]);
-            assert_equal_runs(&reference, &out, &[20]);
+            run(&resnet8(adapter, "10", &[]), &out, &[("LASTBIT_INSTRUCTIONS", isa)]);
+            assert_equal_runs(&reference, &out, &[10]);
         }
     }
     // The two classes have different bits.

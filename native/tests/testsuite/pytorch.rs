@@ -3,8 +3,9 @@
 //! are skipped.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -86,14 +87,37 @@ fn python() -> Option<&'static Path> {
     FOUND.get_or_init(find).as_deref()
 }
 
-/// Runs a command of `exchange.py` in `folder`.
-fn exchange(python: &Path, folder: &Path, arguments: &[&str]) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/exchange.py");
-    let mut command = Command::new(python);
-    command.arg("-B").arg(script).args(arguments).current_dir(folder);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// `exchange.py` in a folder. One process answers all questions of a test, because importing PyTorch takes seconds.
+struct PyTorch {
+    process: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl PyTorch {
+    fn start(python: &Path, folder: &Path) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/exchange.py");
+        let mut command = Command::new(python);
+        command.arg("-B").arg(script).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, answers }
+    }
+
+    /// The answer to a command of `exchange.py`.
+    fn answer(&mut self, command: &[&str]) -> Value {
+        let question = serde_json::to_string(command).unwrap();
+        writeln!(self.process.stdin.as_mut().unwrap(), "{question}").unwrap();
+        let line = self.answers.next().unwrap_or_else(|| panic!("{command:?}: exchange.py has failed (see stderr)"));
+        serde_json::from_str(&line.unwrap()).unwrap()
+    }
+}
+
+impl Drop for PyTorch {
+    fn drop(&mut self) {
+        // It ends with its input.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 /// Writes CIFAR-10's six files with 16 images each: noise whose brightness depends on the class.
@@ -189,11 +213,12 @@ fn checkpoints_give_the_same_logits_in_pytorch() {
     let Some(python) = python() else { return };
     let home = scratch("to-pytorch");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     for net in [["resnet56", "relu", "1"], ["resnet56", "swish", "1"], ["vgg16", "relu", "0.25"]] {
         let run = home.join(format!("{}-{}", net[0], net[1]));
         let lines = train(net, &data, None, &run);
         let file = checkpoint(&run);
-        let theirs = exchange(python, &home, &[&["evaluate"], &net[..], &[text(&file), text(&data)]].concat());
+        let theirs = pytorch.answer(&[&["evaluate"], &net[..], &[text(&file), text(&data)]].concat());
         let ours = logits(net, &data, &file);
         let their_logits: Vec<f64> = theirs["logits"].as_array().unwrap().iter().map(number).collect();
         assert_eq!((ours.len(), their_logits.len()), (160, 160), "{net:?}");
@@ -212,13 +237,14 @@ fn state_dicts_of_pytorch_train_here() {
     let Some(python) = python() else { return };
     let home = scratch("from-pytorch");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     // The second case has the names of a DataParallel module.
     let cases =
         [(["resnet20", "relu", "1"], ""), (["resnet20", "swish", "1"], "module."), (["vgg11", "relu", "0.25"], "")];
     for (net, prefix) in cases {
         let name = format!("{}-{}", net[0], net[1]);
         let start = home.join(format!("{name}.safetensors"));
-        let theirs = exchange(python, &home, &[&["train"], &net[..], &[prefix, text(&start), text(&data)]].concat());
+        let theirs = pytorch.answer(&[&["train"], &net[..], &[prefix, text(&start), text(&data)]].concat());
         let lines = train(net, &data, Some(&start), &home.join(&name));
         let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
         // Another order of sums changes the last bits, and each update amplifies that, tenfold and more at the kink of ReLU: if one
@@ -249,9 +275,10 @@ fn adamw_takes_the_steps_of_pytorch() {
     let Some(python) = python() else { return };
     let home = scratch("adamw");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     for net in [["resnet20", "swish", "1"], ["vgg11", "swish:1", "0.25"]] {
         let start = home.join(format!("{}.safetensors", net[0]));
-        let theirs = exchange(python, &home, &[&["adamw"], &net[..], &["", text(&start), text(&data)]].concat());
+        let theirs = pytorch.answer(&[&["adamw"], &net[..], &["", text(&start), text(&data)]].concat());
         let lines = train_by(&ADAMW, net, &data, Some(&start), &home.join(net[0]));
         assert_same_four_losses(net[0], &lines, &theirs);
     }
@@ -275,12 +302,13 @@ fn networks_of_every_kind_take_the_steps_of_pytorch() {
     let Some(python) = python() else { return };
     let home = scratch("every-network");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     for case in CASES {
         let name = case.join(" ");
         let run = home.join(name.replace([' ', ':'], "-"));
         let lines = train_case(&FOUR_STEPS, case, &data, &run);
         let init = run.join("init.safetensors");
-        let theirs = exchange(python, &home, &[&["continue"], &case[..], &[text(&init), text(&data)]].concat());
+        let theirs = pytorch.answer(&[&["continue"], &case[..], &[text(&init), text(&data)]].concat());
         assert_same_four_losses(&name, &lines, &theirs);
     }
 }
@@ -298,6 +326,7 @@ fn the_curvature_is_that_of_pytorch() {
     let Some(python) = python() else { return };
     let home = scratch("curvature");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     for case in CASES {
         let name = case.join(" ");
         let run = home.join(name.replace([' ', ':'], "-"));
@@ -307,7 +336,7 @@ fn the_curvature_is_that_of_pytorch() {
         let weights = [run.join("init.safetensors"), run.join("checkpoint/step-000004/r0-k1.safetensors")];
         for (ours, weights) in ours.into_iter().zip(weights) {
             let places = [text(&weights), text(&data)];
-            let theirs = exchange(python, &home, &[&["curvature"], &case[..], &places].concat());
+            let theirs = pytorch.answer(&[&["curvature"], &case[..], &places].concat());
             let step = &ours["step"];
             let residual = number(&theirs["residual"]) / number(&theirs["lambda_max"]);
             assert!(residual < 1e-3, "{name}, step {step}: PyTorch's eigenvalue has a residual of {residual}");
@@ -326,11 +355,12 @@ fn the_documented_lines_run() {
     let Some(python) = python() else { return };
     let home = scratch("pytorch-document");
     let data = images(&home);
+    let mut pytorch = PyTorch::start(python, &home);
     let net = ["resnet20", "relu", "1"];
     fs::create_dir(home.join("runs")).unwrap();
     train(net, &data, None, &home.join("runs/first"));
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PYTORCH.md");
-    let blocks = exchange(python, &home, &["snippets", text(&document)]);
+    let blocks = pytorch.answer(&["snippets", text(&document)]);
     assert_eq!(blocks["blocks"], 3);
     for name in ["start", "converted"] {
         train(net, &data, Some(&home.join(format!("{name}.safetensors"))), &home.join(name));

@@ -11,18 +11,24 @@ impl Reading<'_> {
         let [channels, k, height, width] = self.sizes(["C", "K", "HEIGHT", "WIDTH"]);
         let x = self.planes(0, channels, "").shared_if(self.flag("SHARED_INPUT"));
         let (weights, y) = (self.packed(1, channels, 9), self.planes(2, k, ""));
-        for at in each([self.replicas, self.samples, k, height, whole(width)]) {
-            let [r, n, k, h, w] = at;
-            let mut acc = 0.0;
-            for c in 0..channels {
-                for kh in 0..3 {
-                    for kw in 0..3 {
-                        acc = self.mac(weights.get(r, k, c, kh * 3 + kw), x.tap(r, n, c, h + kh, w + kw), acc);
+        let accumulate = self.flag("ACCUMULATE");
+        // The pixels of a row side by side: each keeps its own order of sums, and none waits for another.
+        let mut row = vec![0.0; whole(width)];
+        for [r, n, k, h] in each([self.replicas, self.samples, k, height]) {
+            row.fill(0.0);
+            for [c, kh] in each([channels, 3]) {
+                let x = x.row(r, n, c, h + kh);
+                for kw in 0..3 {
+                    let weight = weights.get(r, k, c, kh * 3 + kw);
+                    for (w, acc) in row.iter_mut().enumerate() {
+                        *acc = self.mac(weight, x.get(w + kw), *acc);
                     }
                 }
             }
-            let new = acc * mask(w, width);
-            y.set(at, if self.flag("ACCUMULATE") { new + y.get(at) } else { new });
+            for (w, acc) in row.iter().enumerate() {
+                let (at, new) = ([r, n, k, h, w], acc * mask(w, width));
+                y.set(at, if accumulate { new + y.get(at) } else { new });
+            }
         }
     }
 
@@ -31,23 +37,29 @@ impl Reading<'_> {
         let x = self.planes(0, channels, "").shared_if(self.flag("SHARED_INPUT"));
         let (dy, partial) = (self.planes(1, k, ""), self.arrays[2]);
         let (image_blocks, strips) = (self.samples.div_ceil(images), width.div_ceil(4));
-        let elements = each([self.replicas, image_blocks, strips, k, channels, 3, 3]);
-        for (at, [r, block, strip, k, c, kh, kw]) in elements.enumerate() {
-            let mut acc = 0.0;
+        for (at, [r, block, strip, k, c]) in each([self.replicas, image_blocks, strips, k, channels]).enumerate() {
+            // The taps side by side, for the same reason.
+            let mut taps = [[0.0; 3]; 3];
             for n in block * images..((block + 1) * images).min(self.samples) {
                 for h in 0..height {
+                    let (dy, x) = (dy.row(r, n, k, h + 1), from_fn::<_, 3, _>(|kh| x.row(r, n, c, h + kh)));
                     for w in strip * 4..strip * 4 + 4 {
-                        acc = self.mac(dy.get([r, n, k, h, w]), x.tap(r, n, c, h + kh, w + kw), acc);
+                        for (x, taps) in x.iter().zip(&mut taps) {
+                            for (kw, acc) in taps.iter_mut().enumerate() {
+                                *acc = self.mac(dy.get(w + 1), x.get(w + kw), *acc);
+                            }
+                        }
                     }
                 }
             }
-            partial.set(at, acc);
+            taps.as_flattened().iter().enumerate().for_each(|(tap, acc)| partial.set(at * 9 + tap, *acc));
         }
     }
 
     pub(super) fn conv1x1_forward(&self) {
         let [channels, k, height, width] = self.sizes(["C", "K", "HEIGHT", "WIDTH"]);
         let (x, weights, y) = (self.planes(0, channels, ""), self.packed(1, channels, 1), self.planes(2, k, ""));
+        let accumulate = self.flag("ACCUMULATE");
         for at in each([self.replicas, self.samples, k, height, whole(width)]) {
             let [r, n, k, h, w] = at;
             let mut acc = 0.0;
@@ -55,7 +67,7 @@ impl Reading<'_> {
                 acc = self.mac(weights.get(r, k, c, 0), x.get([r, n, c, h, w]), acc);
             }
             let new = acc * mask(w, width);
-            y.set(at, if self.flag("ACCUMULATE") { new + y.get(at) } else { new });
+            y.set(at, if accumulate { new + y.get(at) } else { new });
         }
     }
 

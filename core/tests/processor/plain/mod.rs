@@ -155,6 +155,7 @@ impl<'a> Reading<'a> {
         self.dispatch.job.parameter_stride as usize
     }
 
+    #[inline]
     fn mac(&self, a: f32, b: f32, acc: f32) -> f32 {
         self.math.mac(a, b, acc)
     }

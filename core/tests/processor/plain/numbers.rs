@@ -11,6 +11,7 @@ pub(super) struct Math {
 #[allow(clippy::excessive_precision, clippy::approx_constant, reason = "numbers as the shaders write them")]
 impl Math {
     /// acc + a * b, rounded once (fused) or twice (separate).
+    #[inline]
     pub(super) fn mac(self, a: f32, b: f32, acc: f32) -> f32 {
         match self.class {
             Class::Fused => a.mul_add(b, acc),
