@@ -4,6 +4,8 @@
 mod adapters;
 mod bad_input;
 mod certify;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod common;
 mod data_fetch;
 mod data_files;
@@ -29,8 +31,6 @@ mod report;
 mod reproduce;
 mod resume;
 mod runs;
-#[cfg(target_os = "linux")]
-mod slurm;
 mod tasks;
 mod tensorboard;
 mod tune;
