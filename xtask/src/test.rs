@@ -116,10 +116,10 @@ const SOFTWARE_GPU: &str = "llvmpipe";
 /// (the processor, if there is no GPU).
 const ON_SOFTWARE_GPU: [&[&str]; 2] = [
     &["--test", "bit_rules", "--test", "device", "--test", "self_test"],
-    &["--test", "testsuite", "--", "device_faults::"],
+    &["--test", "testsuite", "--", "device_faults::", "resume::"],
 ];
 
-/// Runs all tests, then those of the bit rules and of a device's faults again on a software GPU, then those that need another
+/// Runs all tests, then those of the bit rules, of a device's faults and of resuming again on a software GPU, then those that need another
 /// Vulkan driver: Mesa's for AMD GPUs, which compiles kernels without such a GPU, and Chromium's SwiftShader, which computes.
 fn tests() -> Result<()> {
     let skips = host::target_dir()?.join("skipped-tests.txt");
@@ -225,7 +225,7 @@ mod tests {
     fn filters_name_existing_modules() {
         // A filter that matches no test would pass.
         let modules = include_str!("../../native/tests/testsuite/main.rs");
-        for filter in ["device_faults::", "drivers::"] {
+        for filter in ["device_faults::", "resume::", "drivers::"] {
             let module = filter.trim_end_matches(':');
             assert!(modules.contains(&format!("mod {module};\n")), "{module}");
         }

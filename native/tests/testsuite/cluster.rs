@@ -1,6 +1,6 @@
 //! The scripts for Slurm in docs/CLUSTER.md, on a cluster of one node that the test starts: one task gets the notice before the time
-//! limit, another is requeued by force, and the folder ends as the one of the line without `--task`. It mostly waits: by the name of this
-//! module it starts early, while other tests compute.
+//! limit, another is requeued by force, and the folder ends as the one of the line without `--task`. It takes minutes:
+//! by the name of this module it starts early, while there are other tests to run beside it.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};

@@ -106,7 +106,8 @@ impl PyTorch {
     /// The answer to a command of `exchange.py`.
     fn answer(&mut self, command: &[&str]) -> Value {
         let question = serde_json::to_string(command).unwrap();
-        writeln!(self.process.stdin.as_mut().unwrap(), "{question}").unwrap();
+        // A process that has failed reads nothing, and has no answer.
+        let _ = writeln!(self.process.stdin.as_mut().unwrap(), "{question}");
         let line = self.answers.next().unwrap_or_else(|| panic!("{command:?}: exchange.py has failed (see stderr)"));
         serde_json::from_str(&line.unwrap()).unwrap()
     }
