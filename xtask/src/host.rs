@@ -134,8 +134,9 @@ pub fn venv_python() -> Option<PathBuf> {
 
 /// The module that reads event files as TensorBoard does.
 pub const TENSORBOARD: [&str; 1] = ["tensorboard"];
-/// The modules that check the Python reader, execute the notebook and read Parquet. PyPI's packages have the same names.
-pub const NOTEBOOK: [&str; 7] = ["numpy", "matplotlib", "nbclient", "ipykernel", "mypy", "pyarrow", "hatchling"];
+/// The modules that check the Python reader, execute the notebook and the examples of the documents, and read exports. PyPI's packages have the same names.
+pub const NOTEBOOK: [&str; 10] =
+    ["numpy", "matplotlib", "nbclient", "ipykernel", "mypy", "pyarrow", "pandas", "polars", "duckdb", "hatchling"];
 /// The module that has the schemas of the files that GitHub reads.
 pub const SCHEMAS: [&str; 1] = ["check_jsonschema"];
 

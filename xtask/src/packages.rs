@@ -14,7 +14,7 @@ const PUBLISHED: [&str; 2] = ["lastbit-core", "lastbit"];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Packs the crates and checks that the program compiles from their `.crate` files alone, in a folder outside the repository.
+/// Packs the crates and checks that the program is built from their `.crate` files alone, in a folder outside the repository.
 pub fn check() -> Result<()> {
     let mut package = process::command("cargo", &["package", "--quiet", "--no-verify", "--allow-dirty"]);
     for name in PUBLISHED {
@@ -43,10 +43,17 @@ fn check_in(folder: &Path) -> Result<()> {
     // The registry may not have this core yet. The path is relative to the folder in which Cargo runs.
     let [core, program] = PUBLISHED;
     let patch = format!("patch.crates-io.{core}.path='../{core}-{VERSION}'");
-    let mut cargo = process::command("cargo", &["check", "--quiet", "--config", &patch]);
+    let mut cargo = process::command("cargo", &["build", "--quiet", "--config", &patch]);
     // Beside the other targets, so that a second check finds its dependencies.
-    cargo.arg("--target-dir").arg(host::target_dir()?.join("packages"));
-    process::run(cargo.current_dir(folder.join(format!("{program}-{VERSION}"))), LIMIT)
+    let target = host::target_dir()?.join("packages");
+    cargo.arg("--target-dir").arg(&target).env("CARGO_PROFILE_DEV_DEBUG", "false");
+    process::run(cargo.current_dir(folder.join(format!("{program}-{VERSION}"))), LIMIT)?;
+    let built = target.join("debug").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    let said = process::capture(&mut process::command(&built, &["--version"]), LIMIT)?;
+    if said.trim() != format!("{program} {VERSION}") {
+        bail!("the program of the package says '{}'", said.trim());
+    }
+    Ok(())
 }
 
 /// Flags of `cargo xtask dist`.

@@ -15,27 +15,29 @@ use crate::failure::Failure;
 pub struct Wording {
     /// Above the title.
     pub kicker: &'static str,
-    /// What the quick size is.
-    pub quick: &'static str,
-    /// What the full size is.
-    pub full: &'static str,
+    /// What the quick size is, and what it is good for.
+    pub quick: [&'static str; 2],
+    /// What the full size is, and what it is good for.
+    pub full: [&'static str; 2],
     /// Head of the column with what was to be tested.
     pub claimed: &'static str,
 }
+
+const QUICK: &str = "This is the quick size, made for a machine without a GPU";
 
 impl Wording {
     /// An experiment of the paper.
     pub const PAPER: Self = Self {
         kicker: "the paper, reproduced",
-        quick: "This is the quick size, made for a machine without a GPU. It shows the effect; the paper's numbers need the full size.",
-        full: "This is the full size, as published unless a flag below says otherwise.",
+        quick: [QUICK, " It shows the effect; the paper's numbers need the full size."],
+        full: ["This is the full size, as published", ""],
         claimed: "what the paper found",
     };
     /// An experiment that is not in the paper: its claims come from other works, from the arithmetic, or from lastbit.
     pub const BEYOND: Self = Self {
         kicker: "beyond the paper",
-        quick: "This is the quick size, made for a machine without a GPU. It shows the effect; certainty needs the full size.",
-        full: "This is the full size, unless a flag below says otherwise.",
+        quick: [QUICK, " It shows the effect; certainty needs the full size."],
+        full: ["This is the full size", ""],
         claimed: "what was claimed",
     };
 }
@@ -49,6 +51,14 @@ pub trait Experiment: Flags + Debug {
     /// True if the paper has it.
     fn is_in_paper(&self) -> bool {
         true
+    }
+    /// `quick size` or `full size`, and whether flags changed it.
+    ///
+    /// # Errors
+    /// As [`Flags::changes`].
+    fn size_text(&self) -> Result<String, Failure> {
+        let size = if self.is_quick() { "quick size" } else { "full size" };
+        Ok(if self.changes()?.is_empty() { size.to_owned() } else { format!("{size}, changed by flags") })
     }
     /// What the page says of its origin.
     fn wording(&self) -> Wording {

@@ -23,6 +23,11 @@ pub trait Flags {
     /// # Errors
     /// If TOML cannot represent a value.
     fn settings(&self) -> Result<Table, Failure>;
+    /// The settings that are not the default of the size.
+    ///
+    /// # Errors
+    /// As [`Flags::settings`].
+    fn changes(&self) -> Result<Table, Failure>;
     /// The subcommand with the experiment's own flags.
     fn command() -> Command
     where
@@ -89,6 +94,12 @@ macro_rules! flags {
             fn settings(&self) -> Result<toml::Table, $crate::failure::Failure> {
                 use $crate::reproduce::flags::{FlagValue, table};
                 table([$((stringify!($flag), FlagValue::setting(&self.$flag))),+])
+            }
+
+            fn changes(&self) -> Result<toml::Table, $crate::failure::Failure> {
+                let (mut changes, default) = (self.settings()?, Self::read(None, self.is_quick).settings()?);
+                changes.retain(|name, value| default.get(name) != Some(value));
+                Ok(changes)
             }
 
             fn command() -> clap::Command {

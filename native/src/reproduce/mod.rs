@@ -130,8 +130,6 @@ fn command_of<E: Experiment>() -> Command {
 #[derive(Debug)]
 pub struct Invocation {
     experiment: Box<dyn Experiment>,
-    /// The experiment with the defaults of its size.
-    defaults: Box<dyn Experiment>,
     common: Common,
 }
 
@@ -155,8 +153,7 @@ impl FromArgMatches for Invocation {
         let (name, given) = matches.subcommand().ok_or_else(missing)?;
         let entry = EXPERIMENTS.iter().find(|entry| (entry.command)().get_name() == name).ok_or_else(missing)?;
         let common = Common::from_arg_matches(given)?;
-        let [experiment, defaults] = [Some(given), None].map(|given| (entry.read)(given, common.quick));
-        Ok(Self { experiment, defaults, common })
+        Ok(Self { experiment: (entry.read)(Some(given), common.quick), common })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -166,12 +163,11 @@ impl FromArgMatches for Invocation {
 }
 
 /// Runs the experiment of the command line and writes its report.
-pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(), Failure> {
+pub fn run(Invocation { experiment, common }: &Invocation) -> Result<(), Failure> {
     interrupt::install()?;
     experiment.check()?;
-    let [identity, defaults] = [experiment, defaults].map(|experiment| folder::identity(&**experiment));
-    let identity = identity?;
-    let command = command(experiment.name(), common.quick, &identity, &defaults?);
+    let identity = folder::identity(&**experiment)?;
+    let command = command(&**experiment)?;
     let folder = common.out.as_deref().map(|out| ReproductionFolder::inspect(out, &identity)).transpose()?;
     if common.tasks {
         return tasks::list(&**experiment, folder.as_ref());
@@ -199,14 +195,13 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     let forecast = experiment.forecast(&study)?;
     let _unsaved = interrupt::UnsavedWork::begin();
     let claimed = folder.claim(&identity, &command, &environment)?;
-    study.print(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
+    study.print(format!("{} ({}) -> {}", experiment.title(), experiment.size_text()?, out.display()));
     study.print(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
     study.expect(forecast.pieces);
     study.train_parallel(&experiment.independent_runs())?;
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
         experiment: experiment.as_ref(),
-        is_quick: common.quick,
         command: &command,
         environment: &environment,
         origins: folder.origins(),
@@ -217,14 +212,10 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     Ok(())
 }
 
-fn size_text(is_quick: bool) -> &'static str {
-    if is_quick { " (quick size)" } else { " (full size)" }
-}
-
 fn dry_run(experiment: &dyn Experiment, study: &Study, task: Option<&Task>) -> Result<(), Failure> {
     let forecast = task.map_or_else(|| experiment.forecast(study), |task| task.forecast(study))?;
     let adapter = study.context().adapter();
-    study.print(format!("experiment  {}{}", experiment.title(), size_text(experiment.is_quick())));
+    study.print(format!("experiment  {} ({})", experiment.title(), experiment.size_text()?));
     task.iter().for_each(|task| study.print(format!("  {}", task.text())));
     for (name, value) in experiment.settings()? {
         study.print(format!("  --{name} {}", flag_text(&value)));
@@ -235,10 +226,11 @@ fn dry_run(experiment: &dyn Experiment, study: &Study, task: Option<&Task>) -> R
 }
 
 /// The command that repeats the reproduction, with a flag for each value that is not the default of its size.
-fn command(name: &str, is_quick: bool, identity: &toml::Table, default: &toml::Table) -> String {
-    let given = identity.iter().filter(|(key, value)| default.get(*key) != Some(*value));
-    let flags: String = given.map(|(key, value)| format!(" --{key} {}", flag_text(value))).collect();
-    format!("lastbit reproduce {name}{}{flags} --out FOLDER", if is_quick { " --quick" } else { "" })
+fn command(experiment: &dyn Experiment) -> Result<String, Failure> {
+    let changes = experiment.changes()?;
+    let flags: String = changes.iter().map(|(name, value)| format!(" --{name} {}", flag_text(value))).collect();
+    let quick = if experiment.is_quick() { " --quick" } else { "" };
+    Ok(format!("lastbit reproduce {}{quick}{flags} --out FOLDER", experiment.name()))
 }
 
 /// Prints the verdict and the path of the report.

@@ -19,8 +19,6 @@ const STYLE: &str = include_str!("page.css");
 pub struct Report<'a> {
     /// What was reproduced.
     pub experiment: &'a dyn Experiment,
-    /// True for the quick size.
-    pub is_quick: bool,
     /// The command that repeats it.
     pub command: &'a str,
     /// Version, adapter and driver of the reproduction.
@@ -40,19 +38,20 @@ impl Report<'_> {
         for figure in &self.findings.figures {
             folder.write(&format!("{}.svg", figure.name), figure.file().as_bytes())?;
         }
-        let verdict = serde_json::to_string_pretty(&self.verdict()).map_err(Failure::other)?;
+        let verdict = serde_json::to_string_pretty(&self.verdict()?).map_err(Failure::other)?;
         folder.write(VERDICT_FILE, format!("{verdict}\n").as_bytes())?;
         folder.write(REPORT_FILE, self.page()?.as_bytes())
     }
 
-    fn verdict(&self) -> serde_json::Value {
-        json!({
+    fn verdict(&self) -> Result<serde_json::Value, Failure> {
+        Ok(json!({
             "experiment": self.experiment.name(),
-            "size": if self.is_quick { "quick" } else { "full" },
+            "size": if self.experiment.is_quick() { "quick" } else { "full" },
+            "changes": self.experiment.changes()?,
             "command": self.command,
             "environment": self.environment,
             "claims": self.findings.claims,
-        })
+        }))
     }
 
     fn page(&self) -> Result<String, Failure> {
@@ -70,10 +69,10 @@ impl Report<'_> {
         let methods = html! { @for text in methods { p { (text) } } };
         sections.push(section("methods", "Methods, and what they leave open", methods));
         sections.push(section("again", "Run it again", self.again()?));
-        Ok(document(&title, &[DRAWING_STYLE, STYLE].concat(), &self.head(&title), &sections, &html! {}))
+        Ok(document(&title, &[DRAWING_STYLE, STYLE].concat(), &self.head(&title)?, &sections, &html! {}))
     }
 
-    fn head(&self, title: &str) -> Markup {
+    fn head(&self, title: &str) -> Result<Markup, Failure> {
         let claims = &self.findings.claims;
         let n = |agreement| claims.iter().filter(|claim| claim.agrees == agreement).count() as u64;
         let (yes, no, open) = (n(Agreement::Yes), n(Agreement::No), n(Agreement::CannotTell));
@@ -90,18 +89,22 @@ impl Report<'_> {
             parts.push(format!("{open} cannot be decided by these data"));
         }
         let wording = self.experiment.wording();
-        let size = if self.is_quick { wording.quick } else { wording.full };
+        let [size, use_of_it] = if self.experiment.is_quick() { wording.quick } else { wording.full };
+        let changes = self.experiment.changes()?;
+        let changes: Vec<String> =
+            changes.iter().map(|(name, value)| format!("--{name} {}", flag_text(value))).collect();
+        let except = if changes.is_empty() { String::new() } else { format!(", except for {}", list(&changes)) };
         let below = html! {
             (lamp(light, word, list(&parts) + "."))
             @if let broken @ [_, ..] = self.environment.broken.as_slice() {
                 (lamp(Light::Red, "The adapter fails the self-test", broken.join("; ") + ". Equal bits depend on this promise: \
                     statements about bits and controls may be wrong."))
             }
-            (notice(size))
+            (notice(&format!("{size}{except}.{use_of_it}")))
         };
         let name = self.experiment.name();
-        let above = format!("{} · {name} · {} size", wording.kicker, if self.is_quick { "quick" } else { "full" });
-        header(above, title, below)
+        let above = format!("{} · {name} · {}", wording.kicker, self.experiment.size_text()?);
+        Ok(header(above, title, below))
     }
 
     fn again(&self) -> Result<Markup, Failure> {
@@ -187,7 +190,7 @@ mod tests {
     use super::super::sources::Sources;
     use super::*;
 
-    fn page(experiment: &dyn Experiment, is_quick: bool) -> String {
+    fn page(experiment: &dyn Experiment) -> String {
         let environment: Environment = serde_json::from_value(json!({
             "version": "0", "adapter": "a", "driver": "d", "backend": "b", "software": true
         }))
@@ -202,26 +205,43 @@ mod tests {
         let findings = Findings { claims: vec![claim], ..Findings::default() };
         let command = "lastbit reproduce";
         let (environment, findings) = (&environment, &findings);
-        Report { experiment, is_quick, command, environment, origins: Vec::new(), findings }.page().unwrap()
+        Report { experiment, command, environment, origins: Vec::new(), findings }.page().unwrap()
     }
 
-    fn read<E: Flags + Experiment + 'static>() -> Box<dyn Experiment> {
+    /// An experiment at both sizes.
+    fn read<E: Flags + Experiment + 'static>() -> [Box<dyn Experiment>; 2] {
         let given: Option<&ArgMatches> = None;
-        Box::new(E::read(given, true))
+        [true, false].map(|is_quick| -> Box<dyn Experiment> { Box::new(E::read(given, is_quick)) })
     }
 
     #[test]
     fn only_experiments_of_the_paper_claim_to_be_published() {
         let of_the_paper = ["the paper, reproduced", "what the paper found", "as published", "the paper's numbers"];
-        let says = |experiment: &dyn Experiment| {
-            let pages = [true, false].map(|is_quick| page(experiment, is_quick)).concat();
-            of_the_paper.map(|text| pages.contains(text))
-        };
-        assert_eq!(says(&*read::<Fig2>()), [true; 4]);
+        let pages = |sizes: [Box<dyn Experiment>; 2]| sizes.map(|experiment| page(&*experiment));
+        let says = |pages: &[String; 2]| of_the_paper.map(|text| pages.concat().contains(text));
+        assert_eq!(says(&pages(read::<Fig2>())), [true; 4]);
         for experiment in [read::<Edge>(), read::<Lyapunov>(), read::<Poke>(), read::<Sources>()] {
-            assert_eq!(says(&*experiment), [false; 4], "{}", experiment.name());
-            let page = page(&*experiment, true);
-            assert!(page.contains("beyond the paper") && page.contains("what was claimed"), "{}", experiment.name());
+            let name = experiment[0].name();
+            let pages = pages(experiment);
+            assert_eq!(says(&pages), [false; 4], "{name}");
+            assert!(pages.iter().all(|page| page.contains("beyond the paper") && page.contains("what was claimed")));
         }
+    }
+
+    #[test]
+    fn the_size_says_whether_flags_changed_it() {
+        let size = |words: &[&str]| {
+            let given = Fig2::command().try_get_matches_from([&["fig2"], words].concat()).unwrap();
+            [true, false].map(|is_quick| {
+                let experiment = Fig2::read(Some(&given), is_quick);
+                // The top of the page names the flags.
+                assert_eq!(page(&experiment).contains("except for --seeds 1 "), words.contains(&"1") && !is_quick);
+                experiment.size_text().unwrap()
+            })
+        };
+        assert_eq!(size(&[]), ["quick size", "full size"]);
+        assert_eq!(size(&["--batch-size", "64"]), ["quick size, changed by flags", "full size, changed by flags"]);
+        // The quick size's own seed.
+        assert_eq!(size(&["--seeds", "1"]), ["quick size", "full size, changed by flags"]);
     }
 }

@@ -3,7 +3,7 @@
 use lastbit_core::train::TrainConfig;
 use toml::Table;
 
-use super::{Experiment, Further, ReproductionFolder, Study, size_text};
+use super::{Experiment, Further, ReproductionFolder, Study};
 use crate::failure::Failure;
 use crate::numbers::count;
 use crate::run::{Contents, finished_step, inspect};
@@ -57,7 +57,7 @@ impl Task {
     ) -> Result<(), Failure> {
         let _shared = folder.share(identity, command, &study.environment())?;
         let takes = self.forecast(study)?;
-        study.print(format!("{}{}: {}", experiment.title(), size_text(experiment.is_quick()), self.text()));
+        study.print(format!("{} ({}): {}", experiment.title(), experiment.size_text()?, self.text()));
         study.print(format!("on '{}'; takes {}", study.environment().adapter, takes.text()));
         let run = study.train(&self.name, &self.config)?;
         experiment.complete(study, &run)?;

@@ -1,6 +1,6 @@
 //! The scripts for Slurm in docs/CLUSTER.md, on a cluster of one node that the test starts: one task gets the notice before the time
-//! limit, another is requeued by force, and the folder ends as the one of the line without `--task`. It takes minutes:
-//! by the name of this module it starts early, while there are other tests to run beside it.
+//! limit, another is requeued by force, and the folder ends as the one of the line without `--task`. Tasks that fail keep the report's job
+//! from its turn. It takes minutes: by the name of this module it starts early, while there are other tests to run beside it.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,7 +17,9 @@ const PAGE: &str = include_str!("../../../docs/CLUSTER.md");
 const PROGRAMS: [&str; 6] = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol"];
 /// The experiment in place of the page's: four tasks of some seconds, which are stopped in the middle.
 const EXPERIMENT: &str = "reproduce fig2 --quick --net resnet8 --dataset synthetic --batch-size 4 --ns 2,8 --steps 250 --test-limit 16 \
-                          --perturbation divide,nextafter --adapter processor --threads 1";
+                          --perturbation divide,nextafter";
+/// In place of the page's GPUs.
+const ADAPTER: &str = "--adapter processor --threads 1";
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -135,6 +137,29 @@ impl Cluster {
         listed.lines().map(str::trim).collect::<Vec<_>>().join(" ")
     }
 
+    /// Submits the page's scripts after `change`. Returns the jobs of the array and of the report.
+    fn submit(&self, name: &str, change: impl Fn(&str) -> String) -> [String; 2] {
+        let [script, submit] = documented().try_into().unwrap();
+        let changed = |text: &str| {
+            // Every line of the page names its GPU and the images.
+            assert!(text.contains("--adapter NVIDIA --data-dir \"$SCRATCH/data\" --out"), "{text}");
+            let small = text.replace("reproduce table1", EXPERIMENT).replace("--adapter NVIDIA", ADAPTER);
+            change(&small.replace("--array=0-31", "--array=0-3").replace("table1", name))
+        };
+        assert!(script.contains("--array=0-31 "), "{script}");
+        fs::write(self.home.join(format!("{name}.sh")), changed(&script)).unwrap();
+        // The page's lines, then the number of the array; the last one prints that of the report's job.
+        let printed = self.expects("sh", &["-c", &format!("{}\necho $id", changed(&submit).trim_end())]);
+        let numbers: Vec<&str> = printed.split_whitespace().filter(|word| word.parse::<u32>().is_ok()).collect();
+        let [report, array] = numbers[..] else { panic!("{printed}") };
+        [array.to_owned(), report.to_owned()]
+    }
+
+    /// What a task has printed.
+    fn log(&self, name: &str, task: u32) -> String {
+        fs::read_to_string(self.home.join(format!("{name}-{task}.log"))).unwrap()
+    }
+
     /// What the jobs and daemons have printed.
     fn logs(&self) -> String {
         let entries = fs::read_dir(&self.home).unwrap().map(|entry| entry.unwrap().path());
@@ -162,22 +187,15 @@ fn the_documented_scripts_end_as_the_whole_reproduction() {
         return skip("the scripts for Slurm (install slurmctld, slurmd, slurm-client and munge)");
     }
     let home = scratch("slurm");
-    let whole = home.join("whole");
-    let ended = lastbit(&[&EXPERIMENT.split_whitespace().collect::<Vec<_>>()[..], &["--out", text(&whole)]].concat());
+    let (whole, data) = (home.join("whole"), home.join("scratch/data"));
+    let flags = [EXPERIMENT, ADAPTER].join(" ");
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let ended = lastbit(&[&flags[..], &["--data-dir", text(&data), "--out", text(&whole)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
 
-    let [script, submit] = documented().try_into().unwrap();
-    let small = |text: &str| text.replace("reproduce table1", EXPERIMENT).replace("--array=0-31", "--array=0-3");
-    assert!(small(&script).contains("--array=0-3 ") && small(&script).contains("fig2"), "{script}");
     let cluster = Cluster::start(&home);
-    fs::write(home.join("table1.sh"), small(&script)).unwrap();
-    // The page's lines, with the numbers of both jobs for this test.
-    let id = cluster.expects("sh", &["-c", &format!("{}\necho $id", small(&submit).trim_end())]);
-    let mut ids = id.split_whitespace();
-    let gathering = ids.clone().find(|word| word.parse::<u32>().is_ok()).unwrap().to_owned();
-    let array = ids.next_back().unwrap().to_owned();
-
-    let folder = home.join("scratch/table1");
+    let [array, report] = cluster.submit("small", str::to_owned);
+    let folder = home.join("scratch/small");
     let run = |name: &str| folder.join("runs").join(name);
     // Slurm's notice before the time limit, as `--signal=USR1@90` sends it: to the task's step, not to its script.
     wait_for_step(&run("n2-seed1"), 3);
@@ -186,19 +204,34 @@ fn the_documented_scripts_end_as_the_whole_reproduction() {
     wait_for_step(&run("n8-seed1"), 3);
     cluster.expects("scontrol", &["requeue", &format!("{array}_1")]);
     cluster.wait("the report's job has completed", || {
-        let states = [cluster.state(&array), cluster.state(&gathering)].join(" ");
+        let states = [cluster.state(&array), cluster.state(&report)].join(" ");
         assert!(
             !["FAILED", "CANCELLED", "TIMEOUT"].iter().any(|end| states.contains(end)),
             "{states}\n{}",
             cluster.logs()
         );
-        cluster.state(&gathering) == "COMPLETED"
+        cluster.state(&report) == "COMPLETED"
     });
-    let log = |task: u32| fs::read_to_string(home.join(format!("table1-{task}.log"))).unwrap();
-    assert!(log(0).contains("stopped: what is finished is kept"), "{}", log(0));
+    assert!(cluster.log("small", 0).contains("stopped: what is finished is kept"), "{}", cluster.logs());
     for task in [0, 1] {
         // Slurm may repeat a signal.
-        assert!(log(task).matches(&format!("task {task} of 0 to 3")).count() >= 2, "begun once: {}", log(task));
+        let begun = cluster.log("small", task).matches(&format!("task {task} of 0 to 3")).count();
+        assert!(begun >= 2, "begun once: {}", cluster.logs());
     }
+    // The tasks have trained everything.
+    let log = fs::read_to_string(home.join("small.log")).unwrap();
+    assert!(log.contains("report: ") && !log.contains("run n"), "{log}");
     assert_equal_reproductions(&whole, &folder);
+
+    // Images that are not there.
+    let [array, report] = cluster.submit("failing", |text| {
+        text.replace("--dataset synthetic", "--dataset cifar10").replace("--array=0-3", "--array=0-1")
+    });
+    cluster.wait("both tasks have failed", || cluster.state(&array) == "FAILED FAILED");
+    cluster.wait("the report's job can never begin", || {
+        cluster.says("squeue", &["--noheader", "--format=%T %R", "--jobs", &report]).out.trim()
+            == "PENDING (DependencyNeverSatisfied)"
+    });
+    assert!(cluster.log("failing", 1).contains("--data-dir"), "{}", cluster.logs());
+    assert!(!home.join("failing.log").exists(), "{}", cluster.logs());
 }

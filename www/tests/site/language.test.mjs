@@ -153,7 +153,7 @@ test("a chapter is in the reader's language, and its words load in no other", as
     await site.visit(`?lang=${own}#/lesson/1`, async (shown, page) => {
       await shown.get("bit-0").waitFor();
       assert.deepEqual(await page.locator(".reading > p:not(.eyebrow)").allTextContents(), first[own]);
-    }, { prepare: (page) => page.on("request", (request) => paths.add(new URL(request.url()).pathname)) });
+    }, { prepare: (page) => page.on("request", (request) => paths.add(site.fileOf(request.url()))) });
     const code = (await Promise.all([...paths].filter((path) => path.endsWith(".js")).map((path) => readFile(join(site.dist, path), "utf8")))).join();
     assert.ok(code.includes(first[own][0]), `the words in ${own} were loaded`);
     assert.ok(!code.includes(first[other][0]), `the words in ${other} were loaded as well`);

@@ -87,10 +87,9 @@ test("a host that lacks the processor's module is named", async () => {
 
 test("a page over plain HTTP says that WebGPU needs a secure one, and trains", async () => {
   // Names under .test are as insecure as any host of the internet; this browser resolves them to this machine.
-  const { port } = new URL(site.url);
   const resolving = await launch(site.chromium, { extra: ["--host-resolver-rules=MAP lastbit.test 127.0.0.1"] });
   try {
-    const insecure = new Site({ ...site, browser: resolving, url: `http://lastbit.test:${port}/` });
+    const insecure = new Site({ ...site, browser: resolving, url: site.url.replace("127.0.0.1", "lastbit.test") });
     await insecure.visit("#/lab", async (shown) => {
       await shown.until("no-webgpu-why", /secure pages only/);
       assert.match(await shown.text("no-webgpu-remedy"), /https:\/\//);

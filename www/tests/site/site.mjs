@@ -9,11 +9,15 @@ import { serve } from "../server.mjs";
 /** Software adapters and busy machines are slow; a test that waits this long has failed. */
 const PATIENCE_MS = 1000 * Number(process.env.SITE_PATIENCE_S ?? 240);
 
+/** Where the site is served: not at the root, because many hosts give it a folder. A request outside of the folder fails the test. */
+const FOLDER = "some/path/";
+
 /** Serves the built site and starts a browser; both end with the tests of the file. */
 export async function openSite() {
   const { SITE_CHROMIUM: chromium, SITE_LASTBIT: lastbit, SITE_DRIVER: driver } = process.env;
   const dist = fileURLToPath(new URL("../../dist", import.meta.url));
-  const { server, url } = await serve({ "/": dist });
+  const { server, url: root } = await serve({ [`/${FOLDER}`]: dist });
+  const url = root + FOLDER;
   const browser = await launch(chromium);
   after(async () => {
     // A browser that hangs must not block this program.
@@ -30,9 +34,14 @@ export class Site {
     Object.assign(this, { browser, chromium, url, dist, lastbit, driver });
   }
 
+  /** The path in `dist` of the file that `url` names. */
+  fileOf(url) {
+    return new URL(url).pathname.slice(new URL(this.url).pathname.length) || "index.html";
+  }
+
   /**
    * Opens `address` (such as `#/lab?seed=2`) in a new page and calls `use` with it. Any error or warning in the console, or
-   * request to another host, fails the test, unless it matches `complaints`. `script` is a function that runs in the page before
+   * request outside of the site, fails the test, unless it matches `complaints`. `script` is a function that runs in the page before
    * its scripts, with its argument; `scripts` are more of them. `prepare` gets the page before it loads. Other options are the browser context's.
    */
   async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, scripts = [], prepare, ...options } = {}) {

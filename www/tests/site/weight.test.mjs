@@ -18,9 +18,9 @@ const site = await openSite();
 async function firstLoad(backend) {
   const paths = new Set();
   await site.visit(`?backend=${backend}`, (shown) => shown.step(1), {
-    prepare: (page) => page.on("request", (request) => paths.add(new URL(request.url()).pathname)),
+    prepare: (page) => page.on("request", (request) => paths.add(site.fileOf(request.url()))),
   });
-  const size = async (path) => [path, gzipSync(await readFile(join(site.dist, path === "/" ? "index.html" : path)), { level: 9 }).length];
+  const size = async (path) => [path, gzipSync(await readFile(join(site.dist, path)), { level: 9 }).length];
   return new Map(await Promise.all([...paths].map(size)));
 }
 

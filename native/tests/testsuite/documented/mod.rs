@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use grammar::Grammar;
 use markdown::Document;
 
-/// Folders whose Markdown files are checked, where they exist.
+/// Folders whose documents are checked, where they exist: Markdown files, notebooks and the forms for issues.
 const FOLDERS: [&str; 11] = [
     "",
     "docs",
@@ -44,15 +44,30 @@ fn documents() -> Vec<(String, String)> {
     for folder in FOLDERS {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
         for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.extension().is_some_and(|extension| extension == "md") {
-                let name = path.file_name().unwrap().to_str().unwrap();
-                let name = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-                documents.push((name, fs::read_to_string(path).unwrap()));
-            }
+            let Some(text) = markdown_of(&path) else { continue };
+            let name = path.file_name().unwrap().to_str().unwrap();
+            documents.push((if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }, text));
         }
     }
     documents.sort();
     documents
+}
+
+/// The Markdown in a file; `None` if it is no document.
+fn markdown_of(path: &Path) -> Option<String> {
+    let text = || fs::read_to_string(path).unwrap();
+    match path.extension()?.to_str()? {
+        "md" => Some(text()),
+        // The texts of a form stand at any depth.
+        "yml" => Some(text().lines().map(|line| format!("{}\n", line.trim_start())).collect()),
+        "ipynb" => {
+            let notebook: serde_json::Value = serde_json::from_str(&text()).unwrap();
+            let cells = notebook["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "markdown");
+            let lines = cells.flat_map(|cell| cell["source"].as_array().unwrap());
+            Some(lines.map(|line| line.as_str().unwrap()).collect::<Vec<_>>().concat())
+        }
+        _ => None,
+    }
 }
 
 /// The grammar of both programs. That of xtask is the text of its help and the table of its stages.
@@ -99,6 +114,19 @@ fn every_command_of_the_documents_is_accepted() {
     assert!(count > 200, "only {count} commands were found");
 }
 
+#[test]
+fn notebooks_and_forms_are_read() {
+    let documents = documents();
+    for (name, command) in [
+        ("python/figure2.ipynb", "lastbit reproduce fig2 --quick"),
+        (".github/ISSUE_TEMPLATE/certificate.yml", "lastbit certify --adapter NAME"),
+        (".github/ISSUE_TEMPLATE/bug.yml", "lastbit certify --quick"),
+    ] {
+        let (_, text) = documents.iter().find(|(known, _)| known == name).unwrap();
+        assert!(Document::read(text).code.iter().any(|code| code.text.starts_with(command)), "{name}");
+    }
+}
+
 /// The examples under the help of lastbit's commands.
 #[test]
 fn every_example_of_the_help_is_accepted() {
@@ -139,6 +167,7 @@ fn the_check_finds_wrong_commands() {
         ("```\nLASTBIT_ADAPTER=processor lastbit train --bogus --out x\n```", 2, "--bogus"),
         ("```\nmkdir -p x && srun -n 1 lastbit train --bogus --out x | tee log\n```", 2, "--bogus"),
         ("```\nparallel 'lastbit train --bogus --seed {}' ::: 1 2\n```", 2, "--bogus"),
+        ("```\nsbatch --gres=gpu:1 --wrap='srun lastbit train --bogus --out x'\n```", 2, "--bogus"),
         (
             "```yaml\ncommand: [\"lastbit\", \"train\", \"--bogus\", \"--ks\", \"1,3\", \"--out\", \"x\"]\n```",
             2,

@@ -8,9 +8,9 @@ pub enum Shown {
 }
 
 /// Programs and words of the shell that begin a command which comes after them.
-const LAUNCHERS: [&str; 20] = [
-    "if", "then", "else", "do", "while", "until", "!", "{", "$", "srun", "exec", "nohup", "time", "timeout", "env",
-    "xargs", "parallel", "sh", "bash", "nice",
+const LAUNCHERS: [&str; 21] = [
+    "if", "then", "else", "do", "while", "until", "!", "{", "$", "sbatch", "srun", "exec", "nohup", "time", "timeout",
+    "env", "xargs", "parallel", "sh", "bash", "nice",
 ];
 
 /// The commands of a line that call lastbit or xtask.
@@ -46,7 +46,7 @@ fn shown(words: &[String]) -> Vec<Shown> {
                 return arguments.map(Shown::Lastbit).into_iter().collect();
             }
             // A whole command line in quotes.
-            _ if is_launched && first.contains(' ') => return commands(first),
+            _ if is_launched && first.contains(' ') => return commands(first.trim_start_matches("--wrap=")),
             _ if LAUNCHERS.contains(&first.as_str()) => is_launched = true,
             _ if is_setting(first) => {}
             // Flags of a launcher with their values.
