@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use lastbit_core::device::{Context, human_bytes};
+use lastbit_core::device::{Context, Family, human_bytes};
 use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RecordingKind, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl<'a> RunForecast<'a> {
         let Self { config, context, plan, length, .. } = self;
         let train = &config.train;
         let adapter = context.adapter();
-        let software = if adapter.software { ", software" } else { "" };
+        let software = if adapter.family == Family::SoftwareGpu { ", a software GPU" } else { "" };
         let [images, tests] = self.used;
         let available = context.memory_budget().map(|bytes| format!(" ({} are free)", human_bytes(bytes)));
         let chunks = match plan.chunks.len() {

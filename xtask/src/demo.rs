@@ -88,6 +88,7 @@ fn size(program: &Path, dataset: &str) -> Result<&'static [&'static str]> {
             serde_json::from_str(&plan).context("cannot parse the output of `lastbit train --dry-run --json`")?;
         println!("demo: {} would take {:.0} s", size.join(" "), plan.seconds);
         if plan.seconds <= TRAIN_SECONDS {
+            println!("demo: training the last one, the largest that takes less than two minutes");
             return Ok(size);
         }
     }

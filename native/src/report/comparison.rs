@@ -45,23 +45,32 @@ fn head(comparison: &Comparison, name: &str) -> Markup {
         Some(line) => (
             Light::Red,
             "different",
-            format!("from step {} on: {} (first run, second run)", thousands(line.step), line.what),
+            format!("after step {}: {} (first run, second run)", thousands(line.step), line.what),
         ),
         None if comparison.first_state().is_some() => {
             (Light::Red, "different", "the metrics are the same, the states are not".to_owned())
         }
         None => (Light::Red, "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
     };
-    let sentence = match comparison.first_state() {
-        None if comparison.is_equal() => "Both runs have the same bits.".to_owned(),
-        Some((state, difference)) => format!(
-            "The first state that differs is that of replica {} after step {}: {difference}.",
+    let sentence = match &comparison.line {
+        _ if comparison.is_equal() => "Both runs have the same bits.".to_owned(),
+        Some(line) => format!("The runs part at step {}.", thousands(line.step)),
+        None => "Both runs have the same metrics.".to_owned(),
+    };
+    let state = match comparison.first_state() {
+        _ if comparison.is_equal() => None,
+        Some((state, difference)) => Some(format!(
+            "The first checkpoint that differs is that of replica {} after step {} (weights, statistics and the optimiser's state): \
+             {difference}.",
             state.replica,
             thousands(state.step)
-        ),
-        None => "No common checkpoint shows a difference between the states.".to_owned(),
+        )),
+        None => Some("No common checkpoint shows a difference.".to_owned()),
     };
-    let below = html! { (lamp(light, word, prose(meaning))) @for text in notices(comparison) { (notice(&text)) } };
+    let below = html! {
+        (lamp(light, word, prose(meaning)))
+        @for text in state.into_iter().chain(notices(comparison)) { (notice(&text)) }
+    };
     let steps = count(comparison.steps.len() as u64, "step");
     header(format!("{name} · {steps} compared"), prose(sentence), below)
 }
@@ -77,7 +86,7 @@ fn notices(comparison: &Comparison) -> Vec<String> {
     }
     match comparison.promise() {
         Promise::Equal(class) if !comparison.is_equal() => notices.push(format!(
-            "Both runs are of one class ({class}), where equal bits are promised: this difference is a finding. `lastbit certify` names \
+            "Both runs are of one class ({class}), where equal bits are promised: this difference is a finding. lastbit certify names \
              the kernel on the device that breaks the promise."
         )),
         Promise::Nothing(why) => notices.push(format!("Equal bits are not promised: {why}.")),

@@ -200,7 +200,7 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
     points.push("How other seeds, learning rates or networks behave: this is one run at one seed.".to_owned());
     points.push(match run.manifest["environment"]["class"].as_str() {
         Some(class @ ("fused" | "separate")) => format!(
-            "The bits of a device of another class. Devices of the class {class} have the bits of this run; `lastbit certify` says \
+            "The bits of a device of another class. Devices of the class {class} have the bits of this run; lastbit certify says \
              whether a device keeps that promise."
         ),
         _ => "The bits of another device: the class of this run's adapter is unknown. Compare fingerprints.".to_owned(),

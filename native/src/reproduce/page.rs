@@ -101,6 +101,9 @@ impl Report<'_> {
                     statements about bits and controls may be wrong."))
             }
             (notice(&format!("{size}{except}.{use_of_it}")))
+            @for origin in self.origins.iter().filter(|origin| origin.starts_with("not ")) {
+                (notice(&format!("The images are {origin}: with those, the numbers differ.")))
+            }
         };
         let name = self.experiment.name();
         let above = format!("{} · {name} · {}", wording.kicker, self.experiment.size_text()?);

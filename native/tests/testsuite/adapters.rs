@@ -246,9 +246,14 @@ fn a_dry_run_describes_each_part_and_writes_nothing() {
 #[test]
 fn a_reproduction_on_two_adapters_has_the_same_files() {
     let home = scratch("reproduce-adapters");
-    let (one, two) = (home.join("one"), home.join("two"));
+    let [one, two, whole] = ["one", "two", "whole"].map(|name| home.join(name));
     let ended = lastbit(&[FIG2, &["--adapter", "0", "--out", text(&one)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = lastbit(&[FIG2, &["--adapters", "0,0", "--out", text(&whole)]].concat());
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    assert!(ended.out.contains("runs are trained on 2 at a time"), "{ended:?}");
+    assert!(ended.out.contains("n2-seed2: step 6/6") && !ended.out.contains("[1/6] run"), "{ended:?}");
+    assert_eq!(files_in(&one), files_in(&whole));
     let several = [FIG2, &["--adapters", "0,0", "--out", text(&two)]].concat();
     // Killed in the middle of its runs, it resumes with the same command.
     let child = spawn(command(&several));
@@ -257,8 +262,6 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     kill(child);
     let ended = lastbit(&several);
     assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
-    assert!(ended.out.contains("runs are trained on 2 at a time"), "{ended:?}");
-    assert!(ended.out.contains("n2-seed2: step 6/6") && !ended.out.contains("[1/6] run"), "{ended:?}");
     assert_eq!(files_in(&one), files_in(&two));
     for run in ["n2-seed1", "n2-seed1-nextafter", "n2-seed2"] {
         assert_equal_runs(&one.join("runs").join(run), &two.join("runs").join(run), &[6]);

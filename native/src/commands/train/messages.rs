@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::time_text;
+use crate::numbers::count;
 use crate::progress::replicas_text;
 use crate::run::{ENDS_FILE, LOGITS_FOLDER, Outcome, Prepared, Summary};
 use crate::terminal::warn;
@@ -21,7 +22,7 @@ pub fn cost_lines(prepared: &Prepared) -> Result<Vec<String>, Failure> {
     let forecast = prepared.forecast();
     let mut lines = vec![format!("memory: {}", forecast.memory_text())];
     if forecast.is_long() {
-        lines.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
+        lines.push(format!("time for all {}: {}", count(forecast.length.steps, "step"), time_text(&forecast.time()?)));
     }
     Ok(lines)
 }

@@ -26,11 +26,13 @@ const FOLDERS: [&str; 11] = [
     ".github/ISSUE_TEMPLATE",
 ];
 /// Flags that documents name alone and that belong to other programs.
-const OTHER_FLAGS: [(&str, &str); 5] = [
+const OTHER_FLAGS: [(&str, &str); 7] = [
+    ("--array", "sbatch"),
     ("--constraint", "sbatch"),
     ("--cpus-per-task", "sbatch"),
     ("--gres", "sbatch"),
     ("--locked", "cargo install"),
+    ("--mem", "sbatch"),
     ("--requeue", "sbatch"),
 ];
 
