@@ -2,10 +2,10 @@
 
 import contextlib
 import io
-import os
 import re
 
 import duckdb
+import matplotlib
 import numpy as np
 import pandas
 import polars
@@ -22,7 +22,7 @@ def examples(document: str, language: str) -> list[str]:
 class Documented(InFolder):
     @classmethod
     def prepare(cls):
-        os.environ["MPLBACKEND"] = "Agg"
+        matplotlib.use("Agg")
         first, flags = cls.home / "runs/first", [*SMALL[:-1], "1,3,2,1"]
         run_program("train", *flags, "--steps", "100", "--out", first)
         for form in ("csv", "parquet"):
