@@ -85,6 +85,6 @@ function item(record: RunRecord, images: TestImages, { predictions }: Standing, 
   const name = (label: number) => images.classes[label] ?? String(label);
   const canvas = h("canvas", { width, height, role: "img", "aria-label": t("Test image {number}: {name}", { number: index + 1, name: name(images.labels[index]!) }) });
   canvas.getContext("2d")!.putImageData(new ImageData(rgbaOf(images, index), width, height), 0, 0);
-  const line = (r: number) => h("span", { class: `k-${colourOf(record, r)}` }, h("b", {}, labelOf(record, r)), `: ${name(predictions[r]![index]!)}`);
+  const line = (r: number) => h("span", { class: `k-${colourOf(record, r)}` }, h("b", {}, keepTogether(labelOf(record, r))), `: ${name(predictions[r]![index]!)}`);
   return h("li", {}, canvas, line(0), line(hero), h("span", { class: "soft" }, t("it is: {name}", { name: name(images.labels[index]!) })));
 }
