@@ -54,7 +54,7 @@ fn head(comparison: &Comparison, name: &str) -> Markup {
     };
     let sentence = match &comparison.line {
         _ if comparison.is_equal() => "Both runs have the same bits.".to_owned(),
-        Some(line) => format!("The runs part at step {}.", thousands(line.step)),
+        Some(line) => format!("The runs differ after step {}.", thousands(line.step)),
         None => "Both runs have the same metrics.".to_owned(),
     };
     let state = match comparison.first_state() {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use lastbit_core::train::TrainConfig;
 
 use super::findings::Findings;
-use super::flags::Flags;
+use super::flags::{Flags, flag_text};
 use super::run::Run;
 use super::study::{Forecast, Study};
 use crate::failure::Failure;
@@ -51,6 +51,13 @@ pub trait Experiment: Flags + Debug {
     /// True if the paper has it.
     fn is_in_paper(&self) -> bool {
         true
+    }
+    /// The flags of [`Flags::changes`], such as `--points 40`.
+    ///
+    /// # Errors
+    /// As [`Flags::changes`].
+    fn changed_flags(&self) -> Result<Vec<String>, Failure> {
+        Ok(self.changes()?.iter().map(|(name, value)| format!("--{name} {}", flag_text(value))).collect())
     }
     /// `quick size` or `full size`, and whether flags changed it.
     ///

@@ -227,8 +227,7 @@ fn dry_run(experiment: &dyn Experiment, study: &Study, task: Option<&Task>) -> R
 
 /// The command that repeats the reproduction, with a flag for each value that is not the default of its size.
 fn command(experiment: &dyn Experiment) -> Result<String, Failure> {
-    let changes = experiment.changes()?;
-    let flags: String = changes.iter().map(|(name, value)| format!(" --{name} {}", flag_text(value))).collect();
+    let flags: String = experiment.changed_flags()?.iter().map(|flag| format!(" {flag}")).collect();
     let quick = if experiment.is_quick() { " --quick" } else { "" };
     Ok(format!("lastbit reproduce {}{quick}{flags} --out FOLDER", experiment.name()))
 }

@@ -90,9 +90,7 @@ impl Report<'_> {
         }
         let wording = self.experiment.wording();
         let [size, use_of_it] = if self.experiment.is_quick() { wording.quick } else { wording.full };
-        let changes = self.experiment.changes()?;
-        let changes: Vec<String> =
-            changes.iter().map(|(name, value)| format!("--{name} {}", flag_text(value))).collect();
+        let changes = self.experiment.changed_flags()?;
         let except = if changes.is_empty() { String::new() } else { format!(", except for {}", list(&changes)) };
         let below = html! {
             (lamp(light, word, list(&parts) + "."))
