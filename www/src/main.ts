@@ -6,6 +6,7 @@ import { button, h } from "./dom";
 import { failureNotice } from "./failure";
 import { language, LANGUAGES, t, useLanguage, type Language } from "./language/language";
 import { isPresenting, isSpeaker, PRESENT_CHANGED } from "./presenter/address";
+import { hasShortcuts } from "./presenter/shortcuts";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
 import { forgetUnknown, readable, tellUnknown, unknownNote } from "./unknown";
 import type { Route, View, ViewModule } from "./view";
@@ -137,7 +138,8 @@ function openPage(): void {
   // Few visitors present: the code of the keys loads with the first of them, and with the lesson.
   addEventListener("keydown", (event) => {
     const { path, query } = currentRoute();
-    if (!/^[pn]$/i.test(event.key) || isSpeaker(query) || !PRESENTED.includes(path)) return;
+    // Asked now, because the choice can change while the code loads.
+    if (!/^[pn]$/i.test(event.key) || !hasShortcuts() || isSpeaker(query) || !PRESENTED.includes(path)) return;
     import("./presenter/controls").then(({ onShortcut }) => onShortcut(event)).catch(fail);
   });
   void navigate();

@@ -2,9 +2,9 @@
 import { linkTo } from "../address";
 import { button, h } from "../dom";
 import { t, tNodes } from "../language/language";
-import { store, stored } from "../stored";
 import { isPresenting, placeOfLink, PRESENT_CHANGED, queryOf, withPresent } from "./address";
 import { actionOf } from "./keys";
+import { hasShortcuts, useShortcuts } from "./shortcuts";
 
 /** Switches presenter mode on or off. */
 export function setPresenting(on: boolean): void {
@@ -39,27 +39,16 @@ function blocked(address: string): HTMLElement {
   return notice;
 }
 
-const KEY = "shortcuts";
-/** The choice without storage. */
-let areOn = true;
-
-/** Whether the keys p and n do anything. People who speak to their machine, or press keys by accident, can switch them off (WCAG 2.1.4). */
-const hasShortcuts = (): boolean => (stored(KEY) ?? (areOn ? "on" : "off")) === "on";
-
 /** The switch of the keys p and n. */
 function shortcutSwitch(): HTMLElement {
   const input = h("input", { type: "checkbox", "data-testid": "shortcuts" });
   input.checked = hasShortcuts();
-  input.addEventListener("change", () => {
-    areOn = input.checked;
-    store(KEY, areOn ? "on" : "off");
-  });
+  input.addEventListener("change", () => useShortcuts(input.checked));
   return h("label", { class: "field check shortcuts", title: t("p presents, n opens the notes") }, input, h("span", {}, t("Keys p and n")));
 }
 
-/** Does what a key that opens one of them asks for. */
+/** Does what a key that opens one of them asks for. The caller has looked whether the keys are on. */
 export function onShortcut(event: KeyboardEvent): void {
-  if (!hasShortcuts()) return;
   const action = actionOf(event);
   if (action === "present") setPresenting(!isPresenting(queryOf(location.hash)));
   else if (action === "notes") openNotes();
