@@ -3,7 +3,7 @@
 // LASTBIT_URL=https://example.org/lastbit/ is where the page will be; without it, the picture that other sites show has a relative address.
 import { defineConfig, loadEnv } from "vite";
 
-import { withAddress } from "./open_graph";
+import { withAddress } from "./open_graph.ts";
 
 export default defineConfig(({ mode }) => ({
   base: "./",
@@ -18,7 +18,7 @@ export default defineConfig(({ mode }) => ({
       output: {
         codeSplitting: {
           groups: [
-            { name: "shell", test: /src\/(language\/language|dom|stored|address|backend|webgpu|failure|message_of|unknown|presenter\/address|style\/theme)\.ts$/ },
+            { name: "shell", test: /src\/(language\/language|dom|stored|address|backend|webgpu|failure|message_of|unknown|presenter\/(address|shortcuts)|style\/theme)\.ts$/ },
             { name: "run", test: /src\/(run\/(session|record|columns|replicas|lamp|curves|floats|smooth|published)|engine|frame|messages|start_worker|worker_name|numbers|slider|properties|recorded\/open)\.ts$/ },
           ],
         },

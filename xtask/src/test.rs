@@ -34,7 +34,7 @@ const STAGES: [Stage; 13] = [
 const STAGE_LIMIT: Duration = Duration::from_secs(80 * 60);
 
 /// How many of the slowest tests are listed at the end.
-const SLOWEST: usize = 20;
+const SLOWEST: usize = 50;
 
 /// The names of the stages, in their order.
 pub fn stage_names() -> Vec<&'static str> {
@@ -53,9 +53,10 @@ pub fn run(names: &[String]) -> Result<()> {
     times::take("")?;
     for stage in &chosen {
         println!("\n== {}", stage.name);
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), Cores::now());
         outcome = (stage.run)().with_context(|| format!("stage '{}' failed", stage.name));
-        taken.push((stage.name, started.elapsed()));
+        let busy = before.zip(Cores::now()).and_then(|(before, after)| before.busy_until(after));
+        taken.push(Taken { name: stage.name, time: started.elapsed(), busy });
         tests.extend(times::take(stage.name).unwrap_or_default());
         if outcome.is_err() {
             break;
@@ -202,11 +203,50 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     process::run(command.envs(variables.iter().copied()), STAGE_LIMIT)
 }
 
-fn table(taken: &[(&str, Duration)]) -> String {
-    let total: Duration = taken.iter().map(|(_, time)| *time).sum();
-    let row = |name: &str, time: Duration| format!("{name:<14}{:>9.1} s", time.as_secs_f64());
-    let mut rows: Vec<String> = taken.iter().map(|(name, time)| row(name, *time)).collect();
-    rows.push(row("total", total));
+/// A stage that has run.
+struct Taken {
+    name: &'static str,
+    time: Duration,
+    /// Share of the machine's cores that worked, 0 to 1, where the system tells. A stage far below 1 waits, or uses too few of them.
+    busy: Option<f64>,
+}
+
+/// Ticks of all cores since the machine's start.
+#[derive(Clone, Copy)]
+struct Cores {
+    working: u64,
+    all: u64,
+}
+
+impl Cores {
+    /// As Linux tells; `None` on other systems.
+    fn now() -> Option<Self> {
+        Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// Reads the first line of `/proc/stat`: `cpu`, then the ticks of user, nice, system, idle, iowait and others (proc(5)).
+    fn parse(stat: &str) -> Option<Self> {
+        let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+        let ticks = numbers.map(|number| number.parse().ok()).collect::<Option<Vec<u64>>>()?;
+        let idle = ticks.get(3)? + ticks.get(4)?;
+        let all: u64 = ticks.iter().sum();
+        Some(Self { working: all - idle, all })
+    }
+
+    /// The share of the cores that worked from here to `later`; `None` if no tick has passed.
+    fn busy_until(self, later: Self) -> Option<f64> {
+        let all = later.all.checked_sub(self.all).filter(|ticks| *ticks > 0)?;
+        Some(later.working.saturating_sub(self.working) as f64 / all as f64)
+    }
+}
+
+fn table(taken: &[Taken]) -> String {
+    let row = |name: &str, time: Duration, busy: Option<f64>| {
+        let busy = busy.map_or_else(String::new, |busy| format!("{:>6.0} % of the cores", 100.0 * busy));
+        format!("{name:<14}{:>9.1} s{busy}", time.as_secs_f64())
+    };
+    let mut rows: Vec<String> = taken.iter().map(|stage| row(stage.name, stage.time, stage.busy)).collect();
+    rows.push(row("total", taken.iter().map(|stage| stage.time).sum(), None));
     rows.join("\n")
 }
 
@@ -235,7 +275,21 @@ mod tests {
 
     #[test]
     fn times_line_up_and_add_up() {
-        let taken = [("format", Duration::from_millis(800)), ("tests", Duration::from_millis(123_400))];
-        assert_eq!(table(&taken), "format              0.8 s\ntests             123.4 s\ntotal             124.2 s");
+        let stage = |name, millis, busy| Taken { name, time: Duration::from_millis(millis), busy };
+        let lines = [
+            "format              0.8 s",
+            "tests             123.4 s    87 % of the cores",
+            "total             124.2 s",
+        ];
+        assert_eq!(table(&[stage("format", 800, None), stage("tests", 123_400, Some(0.874))]), lines.join("\n"));
+    }
+
+    #[test]
+    fn the_cores_that_work_are_counted() {
+        let before = Cores::parse("cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 1 2 3\n").unwrap();
+        let after = Cores::parse("cpu  140 5 65 830 60 3 2 5 9 9\n").unwrap();
+        assert_eq!(before.busy_until(after), Some(70.0 / 110.0));
+        assert_eq!(before.busy_until(before), None);
+        assert!(Cores::parse("intr 1 2").is_none());
     }
 }

@@ -162,6 +162,7 @@ async fn probe(
         steps: Some(1),
         test_limit: Some(1),
         sharpness: None,
+        sharpness_images: None,
         perturb: Vec::new(),
         lyapunov: None,
         lyapunov_distances: Vec::new(),

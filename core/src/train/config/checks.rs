@@ -93,6 +93,12 @@ impl TrainConfig {
         if self.sharpness_images == Some(0) {
             return fail("sharpness-images", "must be at least 1".to_owned());
         }
+        if self.sharpness.is_none() && self.sharpness_images.is_some() {
+            return fail(
+                "sharpness-images",
+                "give sharpness, too: the number of steps between measurements, as in --sharpness 100".to_owned(),
+            );
+        }
         let (distances, others) = (&self.lyapunov_distances, self.ks.len() - 1);
         if self.lyapunov.is_none() && !distances.is_empty() {
             return fail(

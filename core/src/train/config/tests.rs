@@ -19,6 +19,14 @@ fn steps_alone_cannot_be_disturbed() {
     assert_eq!(displaced.check_undisturbed().unwrap_err().key, "lyapunov");
 }
 
+#[test]
+fn images_for_the_sharpness_need_its_interval() {
+    let config = TrainConfig { sharpness_images: Some(64), ..Default::default() };
+    let error = config.validate().unwrap_err();
+    assert_eq!((error.key, error.problem.contains("give sharpness, too")), ("sharpness-images", true));
+    assert!(TrainConfig { sharpness: Some(10), ..config }.validate().is_ok());
+}
+
 fn changes(text: &str) -> Vec<LrChange> {
     text.split(',').map(|change| change.parse().unwrap()).collect()
 }
