@@ -43,12 +43,9 @@ fn check_in(folder: &Path) -> Result<()> {
     // The registry may not have this core yet. The path is relative to the folder in which Cargo runs.
     let [core, program] = PUBLISHED;
     let patch = format!("patch.crates-io.{core}.path='../{core}-{VERSION}'");
-    // With the workspace's profiles and folder, and the features of `--examples`, the dependencies are those that the tests have
-    // compiled. To optimise the core for one call would take longer than all the rest.
+    // In the folder of the tests and with the features of `--examples`, most dependencies are those that the tests have compiled.
     let mut cargo =
         process::command("cargo", &["build", "--quiet", "--bin", program, "--examples", "--config", &patch]);
-    cargo.arg("--config").arg(process::root().join("Cargo.toml"));
-    cargo.args(["--config", &format!("profile.dev.package.{core}.opt-level=0")]);
     let target = host::target_dir()?;
     cargo.arg("--target-dir").arg(target).env("CARGO_PROFILE_DEV_DEBUG", "false");
     process::run(cargo.current_dir(folder.join(format!("{program}-{VERSION}"))), LIMIT)?;
