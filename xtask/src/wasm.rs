@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -41,8 +42,10 @@ const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Runs clippy for the browser's target on the crates that run there: it sees code that exists only for that target, and
 /// the configuration in `xtask/clippy-wasm` forbids functions that compile but panic in a browser.
 pub fn lint() -> Result<()> {
+    // With the same flags, the two have most dependencies in common. Only the kernels of the processor look at them.
+    let [_, Module { rustflags, .. }] = MODULES;
     MODULES.iter().try_for_each(|module| {
-        let (mut cargo, _) = cargo("clippy", "release", module)?;
+        let (mut cargo, _) = cargo("clippy", "release", &Module { rustflags, ..*module })?;
         cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
         process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
     })
@@ -51,13 +54,22 @@ pub fn lint() -> Result<()> {
 /// Builds both modules and their bindings; returns the folder with `lastbit_web.js` and `lastbit_web_bg.wasm` of the one for WebGPU,
 /// in which `processor/` has those of the other.
 pub fn build() -> Result<PathBuf> {
-    for module in &MODULES {
-        let (mut cargo, build_dir) = cargo("build", module.profile, module)?;
-        process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
-        let wasm = build_dir.join(TARGET).join(module.profile).join("lastbit_web.wasm");
-        bind(&wasm, &process::root().join(module.folder))?;
+    // At the same time, because the end of a build, which takes longest, has one thread. Each profile has its own folder and lock.
+    let built = thread::scope(|scope| {
+        let builds = MODULES.each_ref().map(|module| scope.spawn(|| compile(module)));
+        builds.map(|build| build.join().expect("a build does not panic"))
+    });
+    for (module, wasm) in MODULES.iter().zip(built) {
+        bind(&wasm?, &process::root().join(module.folder))?;
     }
     Ok(process::root().join(PACKAGE))
+}
+
+/// Compiles a module; returns its file.
+fn compile(module: &Module) -> Result<PathBuf> {
+    let (mut cargo, build_dir) = cargo("build", module.profile, module)?;
+    process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
+    Ok(build_dir.join(TARGET).join(module.profile).join("lastbit_web.wasm"))
 }
 
 /// `cargo VERB` of a module for the browser's target, and the folder that it builds into.
