@@ -161,6 +161,19 @@ export function defaults(replaced: Values = {}): Values {
   return { ...Object.fromEntries(PROPERTIES.map(({ key, page }) => [key, page])), ...replaced };
 }
 
+/** What has no meaning, and is refused by the core, while a property has a value. */
+const UNUSED: Readonly<Record<string, (text: string) => readonly string[]>> = {
+  "sharpness": (text) => (text === "" ? ["sharpness-images"] : []),
+  "optimizer": (text) => (text === "adamw" ? ["momentum"] : ["beta1", "beta2", "epsilon"]),
+  "schedule": (text) => (text === "step" ? [] : ["decay-every", "decay-factor"]),
+};
+
+/** `values` with another value of `key`. What this leaves without a meaning gets its default. */
+export function changed(values: Values, key: string, text: string): Values {
+  const unused = UNUSED[key]?.(text) ?? [];
+  return { ...values, ...Object.fromEntries(unused.map((other) => [other, property(other).page])), [key]: text };
+}
+
 /** The config that core reads. All values must be valid. It does not contain `flip-bit`, which is a command. */
 export function config(values: Values): Config {
   const entries = PROPERTIES.filter(({ key }) => key !== "flip-bit").flatMap(({ key, format }): [string, Config[string]][] => {

@@ -6,7 +6,7 @@ import { button, h, setText } from "../dom";
 import { t } from "../language/language";
 import { messageOf } from "../message_of";
 import type { EngineEvent, FlipBit } from "../messages";
-import { defaults, preset, toQuery, type Values } from "../properties";
+import { changed, defaults, preset, toQuery, type Values } from "../properties";
 import { openRecorded } from "../recorded/recorded_view";
 import { Bits } from "../run/bits";
 import { Climb } from "../run/climb";
@@ -190,7 +190,7 @@ class Lab implements View {
 
   private change(key: string, text: string): void {
     const suited = key === "net" ? preset(text, this.isSlow) : {};
-    this.values = { ...this.withoutChanges(), ...suited, [key]: text };
+    this.values = changed({ ...this.withoutChanges(), ...suited }, key, text);
     this.notice.clear();
     this.pinFinished();
     void this.openWithData();

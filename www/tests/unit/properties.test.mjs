@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const { smoothRun } = await load("run/smooth.ts");
-const { commandLine, config, defaults, preset, PROPERTIES, property, toQuery } = await load("properties.ts");
+const { changed, commandLine, config, defaults, preset, PROPERTIES, property, toQuery } = await load("properties.ts");
 const { fromQuery, isPositive, validate } = await load("validate.ts");
 const { toml } = await load("lab/toml.ts");
 const { flipText, parseFlip } = await load("lab/flip.ts");
@@ -106,4 +106,15 @@ test("a flipped bit is written as it is read", () => {
   assert.deepEqual(flip, { tensor: "layer1.0.conv1.weight", index: 3, step: 5, replica: 2 });
   assert.equal(flipText(flip, flip.step), text);
   assert.equal(parseFlip("conv1.weight:0:5"), undefined);
+});
+
+test("a change gives what it leaves without a meaning its default, and keeps the rest", () => {
+  const values = defaults({ "sharpness": "10", "sharpness-images": "16", "optimizer": "adamw", "beta1": "0.8", "epsilon": "1e-6", "decay-every": "3" });
+  const of = (changes, ...keys) => keys.map((key) => changes[key]);
+  assert.deepEqual(of(changed(values, "sharpness", ""), "sharpness", "sharpness-images", "beta1"), ["", "", "0.8"]);
+  assert.deepEqual(of(changed(values, "sharpness", "5"), "sharpness", "sharpness-images"), ["5", "16"]);
+  assert.deepEqual(of(changed(values, "optimizer", "sgd"), "optimizer", "beta1", "beta2", "epsilon", "momentum"), ["sgd", "0.9", "0.999", "1e-8", "0.9"]);
+  assert.deepEqual(of(changed(defaults({ momentum: "0.5" }), "optimizer", "adamw"), "optimizer", "momentum"), ["adamw", "0.9"]);
+  assert.deepEqual(of(changed(values, "schedule", "cosine"), "schedule", "decay-every", "decay-factor"), ["cosine", "0", "0.1"]);
+  assert.deepEqual(changed(values, "lr", "0.2"), { ...values, lr: "0.2" });
 });
