@@ -12,6 +12,7 @@ use lastbit_core::device::{AdapterChoice, Context, Options, ShaderPatch, adapter
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::processor::Class;
+use lastbit_core::published;
 use lastbit_core::record::Shader;
 use pollster::block_on;
 
@@ -170,6 +171,26 @@ fn a_stray_write_and_a_missing_one_are_caught() {
     let missing = "if (own.plane != 1u) { a[at] = value; }";
     let Some(found) = with_fault(shader, "a[at] = value;", missing, small(), false) else { return };
     assert_eq!(of_kernel(of(&found, "twins"), shader)[0].found, format!("{POISON:08x}"));
+}
+
+#[test]
+fn a_bit_that_is_wrong_in_all_replicas_is_caught_by_the_published_runs() {
+    let written = "parameters[at] = mac(-by.rate, divided, p);";
+    let wrong = "parameters[at] = bitcast<f32>(bitcast<u32>(mac(-by.rate, divided, p)) ^ select(0u, 1u, e == 7u));";
+    let runs = [published::all()[0].until(1)];
+    let check = |patch| {
+        let device = llvmpipe(patch)?;
+        Some(block_on(certify::check_published_runs(&device, Class::Separate, &runs, &mut |_| {})).expect("a device"))
+    };
+    let patch = ShaderPatch { shader: Shader::SgdUpdate, from: written.to_owned(), to: wrong.to_owned() };
+    let Some((sound, faulty)) = check(None).zip(check(Some(patch))) else { return };
+    assert!(sound.kept && sound.failures.is_empty(), "{:?}", sound.failures);
+    assert!(!faulty.kept);
+    let [Failure::Text(text)] = faulty.failures.as_slice() else { panic!("{:?}", faulty.failures) };
+    let published = &runs[0].of(Class::Separate)[0].fingerprints[0];
+    let [start, end] = ["resnet8, step 1, k = 1: the fingerprint is ", &format!(", published {published}")];
+    let found = text.strip_prefix(start).and_then(|text| text.strip_suffix(end)).unwrap_or_else(|| panic!("{text}"));
+    assert!(found.len() == 16 && found != published, "{text}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::arithmetic::{Arithmetic, DeviceClass};
 use crate::device::Context;
 use crate::ops::Tiles;
 use crate::processor::Class;
+use crate::published;
 use crate::record::Shader;
 use crate::threads::Threads;
 use crate::train::TrainError;
@@ -30,6 +31,7 @@ use crate::train::TrainError;
 pub use certificate::{Adapter, Certificate, Speed};
 pub use functions::check_functions;
 pub use kernels::{check_kernels, check_tiny_gradients};
+pub use published_runs::check_published_runs;
 pub use report::{Failure, KernelFailure, MOST_FAILURES, POISON, Promise};
 pub use subjects::{ForcedTiles, Subject};
 
@@ -74,7 +76,8 @@ pub async fn run(
     on_event(Event::Promise(promise));
     runs::check(device, settings.quick, &mut |promise| on_event(Event::Promise(promise))).await?;
     let name = &mut |name: &str| on_event(Event::Subject(name));
-    let promise = published_runs::check(device, class, settings.quick, name).await?;
+    let runs = if settings.quick { published::quick() } else { published::all().to_vec() };
+    let promise = check_published_runs(device, class, &runs, name).await?;
     on_event(Event::Promise(promise));
     Ok(())
 }

@@ -12,18 +12,20 @@ use crate::train::TrainError;
 
 const MEANING: &str = "The published runs have the published fingerprints.";
 
-/// Makes every published run, or those of the quick form. Calls `on_run` with the name of each before it begins. No subnormal number
-/// matters in any of them, so a device that flushes these has the published fingerprints, too.
-pub(super) async fn check(
+/// Makes these published runs and compares their fingerprints with those of `class`. Calls `on_run` with the name of each before it
+/// begins. No subnormal number matters in any of them, so a device that flushes these has the published fingerprints, too.
+///
+/// # Errors
+/// [`TrainError::Gpu`] if a device is lost. What a driver refuses is a failure of the promise.
+pub async fn check_published_runs(
     context: &Rc<Context>,
     class: Class,
-    quick: bool,
+    runs: &[Published],
     on_run: &mut dyn FnMut(&str),
 ) -> Result<Promise, TrainError> {
     let start = Instant::now();
     let mut findings = Findings::default();
-    let runs = if quick { published::quick() } else { published::all().to_vec() };
-    for run in &runs {
+    for run in runs {
         on_run(&format!("published run {}", run.name));
         let found = published::run(Rc::clone(context), run).await;
         if let Some(found) = note(&mut findings, found)? {

@@ -68,15 +68,15 @@ fn found(run: &Published, class: Class) -> Vec<Fingerprints> {
     published::fingerprints(&events, &run.steps)
 }
 
-/// Floating-point operations of one run that the plain loops compute in about two seconds.
-const MOST_FLOPS: u64 = 500_000_000;
+/// Floating-point operations of one run that the plain loops compute in less than a second.
+const MOST_FLOPS: u64 = 200_000_000;
 
 /// Floating-point operations of a step.
 fn flops(run: &Published) -> u64 {
     steps_of(run).plan().flops(|chunk| RecordingKind::Train(chunk, run.config.batch_size))
 }
 
-/// Runs of the page beside the table's: the others differ in the learning rate alone, or take the loops most of a minute.
+/// Runs of the page beside the table's, the smallest: the others differ in the learning rate alone, or take the loops most of a minute.
 const OF_PAGE: usize = 3;
 
 /// The runs, each up to its last published step for which there is time, at least up to the first one. The smallest is whole.
@@ -87,8 +87,9 @@ fn affordable() -> Vec<Published> {
         let is_affordable = |step: &&u64| **step * flops <= MOST_FLOPS || Some(flops) == smallest;
         run.until(*run.steps.iter().rev().find(is_affordable).unwrap_or(&run.steps[0]))
     };
-    let of_page = published::of_page().iter().filter(|run| flops(run) <= MOST_FLOPS).take(OF_PAGE);
-    published::all().iter().chain(of_page).map(cut).collect()
+    let mut of_page: Vec<&Published> = published::of_page().iter().collect();
+    of_page.sort_by_key(|run| flops(run));
+    published::all().iter().chain(of_page.into_iter().take(OF_PAGE)).map(cut).collect()
 }
 
 fn all_runs(class: Class) {
