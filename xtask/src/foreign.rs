@@ -1,5 +1,5 @@
-//! The stages that check types and lints of the command line and of xtask for Windows and macOS, so that a compiler sees code for these
-//! systems before a user does. Nothing is linked, so no linker and no SDK is needed.
+//! The stages that check types and lints of the command line, of xtask and of their tests for Windows and macOS, so that a compiler
+//! sees code for these systems before a user does. Nothing is linked, so no linker and no SDK is needed.
 
 use std::time::Duration;
 
@@ -44,12 +44,12 @@ fn check(target: &str, is_this_system: bool) -> Result<()> {
     let Some(compiler) = process::find_program(&["true"]) else {
         return not_checked("no program `true` is on the PATH to stand in for the C compiler");
     };
-    let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target, "dev")?;
+    let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target, "release")?;
     for tool in ["CC", "AR"] {
         cargo.env(format!("{tool}_{}", target.replace('-', "_")), &compiler);
     }
     process::run(
-        cargo.args(["--package", "lastbit", "--package", "xtask", "--lib", "--bins", "--", "-D", "warnings"]),
+        cargo.args(["--package", "lastbit", "--package", "xtask", "--all-targets", "--", "-D", "warnings"]),
         LIMIT,
     )
 }

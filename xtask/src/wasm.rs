@@ -45,7 +45,7 @@ pub fn lint() -> Result<()> {
     // With the same flags, the two have most dependencies in common. Only the kernels of the processor look at them.
     let [_, Module { rustflags, .. }] = MODULES;
     MODULES.iter().try_for_each(|module| {
-        let (mut cargo, _) = cargo("clippy", "dev", &Module { rustflags, ..*module })?;
+        let (mut cargo, _) = cargo("clippy", "release", &Module { rustflags, ..*module })?;
         cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
         process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
     })

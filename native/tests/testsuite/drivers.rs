@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{Ended, FIG2, assert_equal_runs, assert_refused, command, copy_folder, scratch, text};
+use crate::common::{Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, copy_folder, scratch, text};
 
 /// The variable that names SwiftShader's manifest for Vulkan's loader.
 const DRIVER: &str = "LASTBIT_SWIFTSHADER";
@@ -50,22 +50,10 @@ fn manifest(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap()
 }
 
-/// The command line of a run of few kernels, because SwiftShader compiles them anew for every program.
+/// The command line of the small run with a network of few kernels, because SwiftShader compiles them anew for every program.
 fn small<'a>(ks: &'a str, flags: &[&'a str], out: &'a Path) -> Vec<&'a str> {
-    const RUN: [&str; 11] = [
-        "train",
-        "--net",
-        "mlp1",
-        "--width",
-        "0.25",
-        "--dataset",
-        "synthetic",
-        "--batch-size",
-        "8",
-        "--train-limit=64",
-        "--test-limit=16",
-    ];
-    [&RUN[..], &["--ks", ks, "--checkpoint-every", "2steps"], flags, &["--out", text(out)]].concat()
+    let sizes = &SMALL[3..SMALL.len() - 1];
+    [&["train", "--net", "mlp1"], sizes, &[ks, "--checkpoint-every", "2steps"], flags, &["--out", text(out)]].concat()
 }
 
 #[test]

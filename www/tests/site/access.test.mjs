@@ -9,7 +9,7 @@ import { openSite } from "./site.mjs";
 const RULES = { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] };
 const CONTRAST = { type: "rule", values: ["color-contrast"] };
 /** What depends on texts: each thing has a name, and the language is right. */
-const WORDS = { type: "tag", values: ["cat.name-role-value", "cat.text-alternatives", "cat.language"] };
+const WORDS = { type: "tag", values: ["cat.name-role-value", "cat.text-alternatives", "cat.forms", "cat.language"] };
 const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=20";
 /** Curvature with all edges, and long names. */
 const MEASURED = `${SMALL.replace("momentum=0", "momentum=0.5")}&ks=1,1,3&perturb=none,5:gaussian:0.001:conv1.weight:7,none&sharpness=10`;
